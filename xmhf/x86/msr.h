@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Model-specific registers: numbers and bits.  SDM volume 4 and volume 3. */
+#pragma once
+
+#include "xmhf/lib/bits.h"
+
+enum msr {
+#define MSR(number, name) MSR_##name = (number),
+#include "xmhf/x86/msrs.def"
+#undef MSR
+};
+
+#define FEATURE_CONTROL_LOCK	     BIT(0)
+#define FEATURE_CONTROL_VMXON_IN_SMX BIT(1)
+#define FEATURE_CONTROL_VMXON	     BIT(2)
+
+#define APIC_BASE_BSP	  BIT(8)
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define APIC_BASE_ADDRESS FIELD(51, 12)
+
+#define EFER_SCE BIT(0)
+#define EFER_LME BIT(8)
+#define EFER_LMA BIT(10)
+#define EFER_NXE BIT(11)
+
+#define DEBUGCTL_LBR BIT(0)
+#define DEBUGCTL_BTF BIT(1)
+
+/** The memory types of MTRRs, PAT and EPT. */
+enum memory_type {
+	MEMORY_TYPE_UC = 0,
+	MEMORY_TYPE_WC = 1,
+	MEMORY_TYPE_WT = 4,
+	MEMORY_TYPE_WP = 5,
+	MEMORY_TYPE_WB = 6,
+	MEMORY_TYPE_UC_MINUS = 7, /* PAT only */
+};
+
+#define MTRRCAP_VCNT FIELD(7, 0)
+#define MTRRCAP_FIX  BIT(8)
+#define MTRRCAP_WC   BIT(10)
+#define MTRRCAP_SMRR BIT(11)
+
+#define MTRR_DEF_TYPE_TYPE	   FIELD(7, 0)
+#define MTRR_DEF_TYPE_FIXED_ENABLE BIT(10)
+#define MTRR_DEF_TYPE_ENABLE	   BIT(11)
+#define MTRR_PHYSBASE_TYPE	   FIELD(7, 0)
+#define MTRR_PHYSMASK_VALID	   BIT(11)
+
+/* MSR bitmap: four kibibytes-sized quarters.  SDM "MSR-Bitmap Address". */
+#define MSR_BITMAP_READ_LOW    0x000
+#define MSR_BITMAP_READ_HIGH   0x400
+#define MSR_BITMAP_WRITE_LOW   0x800
+#define MSR_BITMAP_WRITE_HIGH  0xc00
+#define MSR_BITMAP_HIGH_FIRST  0xc0000000U
+#define MSR_BITMAP_RANGE_COUNT 0x2000U
