@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bochs: its configuration file, its command line, its log."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import LabError, UsageError
+from .paths import bochs_models, find_bochs
+
+IPS = 50_000_000
+MAX_HOST_MEMORY = 2048
+TIME0 = 946684800
+TICK = re.compile(r"^(\d{11,})[deip>]", re.MULTILINE)
+
+
+@dataclass
+class Machine:
+    """A machine as Bochs shall be it."""
+
+    model: str
+    cpus: int
+    memory: int
+    disks: list[Path]
+    debugger: bool
+    vmx_log: bool = False
+    ignore_bad_msrs: bool = True
+    options: list[str] = field(default_factory=list)
+
+
+def disk_lines(disks: list[Path]) -> list[str]:
+    """ATA lines; the BIOS numbers them 0x80, 0x81 in the order of the channels."""
+    places = ("ata0-master", "ata0-slave", "ata1-master", "ata1-slave")
+    if len(disks) > len(places):
+        raise UsageError(f"at most {len(places)} disks")
+    return [f"{place}: type=disk, mode=flat, path=\"{disk}\""
+            for place, disk in zip(places, disks)]
+
+
+def bochsrc(machine: Machine, share: Path, out: Path) -> str:
+    """The configuration file of a run whose artefacts go to @out."""
+    host = min(machine.memory, MAX_HOST_MEMORY)
+    debug = "report" if machine.vmx_log else "ignore"
+    lines = [
+        f"memory: guest={machine.memory}, host={host}",
+        f"cpu: model={machine.model}, count={machine.cpus}, ips={IPS}, "
+        f"reset_on_triple_fault=0, ignore_bad_msrs={int(machine.ignore_bad_msrs)}",
+        'display_library: rfb, options="timeout=0"',
+        f'romimage: file="{share}/BIOS-bochs-latest", options=fastboot',
+        f'vgaromimage: file="{share}/VGABIOS-lgpl-latest"',
+        *disk_lines(machine.disks),
+        "boot: disk",
+        f'com1: enabled=1, mode=file, dev="{out}/serial.txt"',
+        "port_e9_hack: enabled=1",
+        "magic_break: enabled=1",
+        "plugin_ctrl: iodebug=1",
+        f"clock: sync=none, time0={TIME0}",
+        f'log: "{out}/log.txt"',
+        "panic: action=fatal",
+        "error: action=report",
+        "info: action=report",
+        f"debug: action=ignore{', cpu0=report' if machine.vmx_log else ''}",
+    ]
+    if machine.vmx_log:
+        lines[-1] = "debug: action=ignore" + "".join(
+            f", cpu{n}={debug}" for n in range(machine.cpus))
+    return "\n".join(lines + machine.options) + "\n"
+
+
+def prepare(machine: Machine, out: Path) -> list[str]:
+    """Writes the configuration into @out; returns the command to run."""
+    program, share = find_bochs()
+    models = bochs_models(program)
+    if machine.model not in models:
+        raise UsageError(f"Bochs has no CPU model {machine.model}; it has: {', '.join(models)}")
+    for image in ("BIOS-bochs-latest", "VGABIOS-lgpl-latest"):
+        if not (share / image).exists():
+            raise LabError(f"Bochs' BIOS is missing ({share / image}): run scripts/setup")
+    (out / "bochsrc").write_text(bochsrc(machine, share, out))
+    words = [program, "-q", "-f", str(out / "bochsrc")]
+    if machine.debugger:
+        (out / "debugger.rc").write_text("c\nq\n")
+        words += ["-debugger", "-rc", str(out / "debugger.rc")]
+    return words
+
+
+def last_tick(log: str) -> int | None:
+    """The tick of the last line of Bochs' log."""
+    ticks = TICK.findall(log[-100_000:])
+    return max(map(int, ticks)) if ticks else None
+
+
+def fatal_reason(log: str) -> str | None:
+    """What Bochs gave as the reason for its own end, if anything."""
+    panics = re.findall(r"^\d+p\[\s*(\S*)\s*\] >>PANIC<< (.*)$", log, re.MULTILINE)
+    if panics:
+        device, text = panics[-1]
+        return f"Bochs panic ({device}): {text}"
+    errors = re.findall(r"^\d+e\[.*\] (.*(?:triple fault|shutdown).*)$", log, re.MULTILINE | re.IGNORECASE)
+    return errors[-1] if errors else None

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One boot in an emulator: from a configuration to a verdict."""
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import bochs, images, qemu, verdict
+from .errors import LabError, UsageError
+from .paths import BUILD
+from .run import Child
+
+EMULATORS = ("bochs", "qemu", "kvm")
+DEFAULT_MODEL = "corei7_skylake_x"
+GRACE = 2.0
+
+
+@dataclass
+class BootConfig:
+    """What to boot, on what, and what to expect.  The defaults are those of `lab boot`."""
+
+    xmhf: Path | None = None
+    native: bool = False
+    protocol: str = "multiboot2"
+    cmdline: str = ""
+    l1: str = "linux"
+    l1_cmdline: str = ""
+    l1_add: list[str] = field(default_factory=list)
+    cpus: int = 1
+    memory: int = 512
+    model: str = DEFAULT_MODEL
+    emulator: str = "bochs"
+    timeout: float = 120.0
+    out: Path | None = None
+    debugger: str = "auto"
+    expect: list[str] = field(default_factory=list)
+    bochs_options: list[str] = field(default_factory=list)
+    vmx_log: bool = False
+    ignore_bad_msrs: bool = True
+    echo: bool = True
+
+
+@dataclass
+class BootResult:
+    """What came of a boot."""
+
+    passed: bool
+    reason: str
+    end: str
+    seconds: float
+    ticks: int | None
+    exit_status: int | None
+    out: Path
+    serial: str
+    e9: str
+
+    @property
+    def log(self) -> Path:
+        """Bochs' log file."""
+        return self.out / "log.txt"
+
+    def summary(self) -> str:
+        """One line for the user."""
+        word = "PASS" if self.passed else "FAIL"
+        ticks = f", {self.ticks} ticks" if self.ticks is not None else ""
+        return f"lab: {word}: {self.reason} ({self.seconds:.1f} s{ticks}; ended by {self.end}; {self.out})"
+
+
+def validate(config: BootConfig) -> None:
+    """Refuses what cannot be meant, before anything is built."""
+    if config.emulator not in EMULATORS:
+        raise UsageError(f"unknown emulator: {config.emulator} (known: {', '.join(EMULATORS)})")
+    if config.native and config.xmhf:
+        raise UsageError("--native boots L1 without a hypervisor: it excludes --xmhf")
+    if not config.native and config.xmhf is None:
+        raise UsageError("name the hypervisor with --xmhf PATH, or say --native")
+    if config.native and images.parse_l1(config.l1).kind == "none":
+        raise UsageError("--native with --l1 none leaves nothing to boot")
+    if not 1 <= config.cpus <= 8 and config.emulator == "bochs":
+        raise UsageError("Bochs has 1 to 8 CPUs")
+    if config.cpus < 1 or config.memory < 32 or config.timeout <= 0:
+        raise UsageError("--cpus, --mem (32 MiB or more) and --timeout must be positive")
+    if config.debugger not in ("auto", "yes", "no"):
+        raise UsageError("--debugger is auto, yes or no")
+
+
+def linux_words(config: BootConfig) -> str:
+    """Kernel words of L1's Linux that follow from the machine."""
+    words = [images.initramfs.BASE_WORDS]
+    if config.emulator == "bochs":
+        words.append(images.initramfs.BOCHS_WORDS)
+    words.append(f"probe.cpus={config.cpus} probe.native={int(config.native)}")
+    return " ".join(words)
+
+
+def build_disks(config: BootConfig) -> list[Path]:
+    """The images, in the order of their BIOS drive numbers."""
+    l1 = images.parse_l1(config.l1, config.l1_cmdline)
+    l1.extra = config.l1_add
+    disks = []
+    if config.xmhf is not None:
+        disks.append(images.multiboot_disk(config.xmhf, config.protocol, config.cmdline))
+    l1_disk = images.l1_disk(l1, linux_words(config))
+    if l1_disk is not None:
+        disks.append(l1_disk)
+    return disks
+
+
+def default_out(config: BootConfig) -> Path:
+    """Where the artefacts go when nobody says."""
+    l1 = config.l1.partition(":")[0]
+    who = "native" if config.native else config.xmhf.stem
+    return BUILD / "lab" / f"{who}-{l1}-{config.cpus}cpu-{config.emulator}"
+
+
+def private_copies(disks: list[Path], out: Path) -> list[Path]:
+    """Copies for this run alone: guests write, and emulators lock."""
+    copies = []
+    for number, disk in enumerate(disks):
+        copy = out / f"disk{number}.img"
+        shutil.copyfile(disk, copy)
+        copies.append(copy)
+    return copies
+
+
+def start_emulator(config: BootConfig, disks: list[Path], out: Path) -> Child:
+    """Starts the emulator on these disks."""
+    if config.emulator == "bochs":
+        debugger = config.cpus > 1 if config.debugger == "auto" else config.debugger == "yes"
+        machine = bochs.Machine(config.model, config.cpus, config.memory, disks, debugger,
+                                config.vmx_log, config.ignore_bad_msrs, config.bochs_options)
+        return Child(bochs.prepare(machine, out), out)
+    return Child(qemu.command(config.emulator, config.cpus, config.memory, disks, out), out)
+
+
+def watch(child: Child, config: BootConfig, serial: Path) -> str:
+    """Follows the run to its end; returns what ended it."""
+    start = time.monotonic()
+    seen = 0
+    result_at = None
+    next_word = 30.0
+    while True:
+        alive = child.wait(0.1)
+        data = serial.read_bytes() if serial.exists() else b""
+        if config.echo and len(data) > seen:
+            clear_progress()
+            sys.stdout.write(data[seen:].decode(errors="replace").replace("\r", ""))
+            sys.stdout.flush()
+        seen = len(data)
+        now = time.monotonic()
+        if not alive:
+            return "the guest or the emulator"
+        if result_at is None and verdict.results(data.decode(errors="replace")):
+            result_at = now
+        if result_at is not None and now - result_at > GRACE:
+            return "the lab, after the LAB-RESULT line"
+        if now - start > config.timeout:
+            return f"the limit of {config.timeout:g} s"
+        if config.echo:
+            next_word = show_progress(now - start, next_word)
+
+
+def show_progress(elapsed: float, next_word: float) -> float:
+    """A moving line on a terminal; elsewhere a line every 30 s."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K[lab: {elapsed:.0f} s]")
+        sys.stderr.flush()
+    elif elapsed >= next_word:
+        print(f"lab: {elapsed:.0f} s", file=sys.stderr, flush=True)
+        return next_word + 30.0
+    return next_word
+
+
+def clear_progress() -> None:
+    """Removes the moving line."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+        sys.stderr.flush()
+
+
+def read_text(path: Path) -> str:
+    """The file's text; empty when there is none."""
+    return path.read_bytes().decode(errors="replace") if path.exists() else ""
+
+
+def clean_up(out: Path) -> None:
+    """Removes the private disks and whatever lock lies beside them."""
+    for path in list(out.glob("disk*.img")) + list(out.glob("*.lock")):
+        path.unlink()
+
+
+def boot(config: BootConfig) -> BootResult:
+    """Boots, waits for the end, and judges.  Artefacts stay in the directory `out`."""
+    validate(config)
+    out = (config.out or default_out(config)).absolute()
+    disks = build_disks(config)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("serial.txt", "e9.txt", "log.txt", "out.txt", "status.txt"):
+        (out / name).unlink(missing_ok=True)
+    start = time.monotonic()
+    try:
+        child = start_emulator(config, private_copies(disks, out), out)
+        try:
+            end = watch(child, config, out / "serial.txt")
+        finally:
+            child.stop()
+    finally:
+        clean_up(out)
+    if config.echo:
+        clear_progress()
+    return finish(config, child, end, time.monotonic() - start, out)
+
+
+def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path) -> BootResult:
+    """The result of a run that is over."""
+    serial = read_text(out / "serial.txt")
+    log = read_text(out / "log.txt")
+    judged = verdict.judge(serial, config.expect)
+    reason = judged.reason
+    why = bochs.fatal_reason(log) if config.emulator == "bochs" else None
+    if not judged.passed and why:
+        reason += f"; {why}"
+    ticks = bochs.last_tick(log) if config.emulator == "bochs" else None
+    result = BootResult(judged.passed, reason, end, seconds, ticks, child.status, out, serial,
+                        read_text(out / "e9.txt"))
+    (out / "status.txt").write_text(f"{result.summary()}\nexit status {child.status}\n")
+    return result
