@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bochs, images, qemu, verdict
+from . import bochs, images, initramfs, qemu, verdict
 from .errors import LabError, UsageError
 from .paths import BUILD
 from .run import Child
@@ -89,9 +89,9 @@ def validate(config: BootConfig) -> None:
 
 def linux_words(config: BootConfig) -> str:
     """Kernel words of L1's Linux that follow from the machine."""
-    words = [images.initramfs.BASE_WORDS]
+    words = [initramfs.BASE_WORDS, "initcall_blacklist=" + ",".join(initramfs.NOT_NEEDED)]
     if config.emulator == "bochs":
-        words.append(images.initramfs.BOCHS_WORDS)
+        words.append(initramfs.BOCHS_WORDS)
     words.append(f"probe.cpus={config.cpus} probe.native={int(config.native)}")
     return " ".join(words)
 
