@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * l1probe: L1's view of the machine, checked from inside L1's Linux.
+ * What the parts share: the counted checks, the words of the kernel command line, CPUs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+/** What the kernel command line says about the machine (words probe.NAME=VALUE). */
+struct expectation {
+	u64 cpus;   /* probe.cpus: number of CPUs that must be online */
+	u64 native; /* probe.native: 1 when no hypervisor is underneath */
+	u64 depth;  /* probe.depth: nesting depth the hypervisor must report */
+};
+
+/** Counts one check and prints what failed; returns @passed. */
+bool check(bool passed, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Prints the verdict line of all checks so far. */
+void print_verdict(void);
+
+/** Reads the expectations from /proc/cmdline. */
+struct expectation read_expectation(void);
+
+/** Binds the calling thread to one CPU; false when there is no such CPU. */
+bool run_on_cpu(unsigned int cpu);
+
+/** Number of CPUs that are online. */
+unsigned int online_cpus(void);
+
+/** Checks the CPUs, the CPUID leaves of the hypervisor, and the hypercalls' answers. */
+void check_identity(const struct expectation *expected);
+
+/** Checks that L1 sees neither the address nor the contents of the hypervisor's memory. */
+void check_hidden_memory(void);
+
+/** Prints the exit histogram when the hypervisor application `trace` is linked in. */
+void check_histogram(void);
