@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * EPT01: L1's memory, mapped one to one, with the memory types of the MTRRs, pages as
+ * large as alignment, types and the processor allow, and L0's own memory absent.
+ * SDM "The Extended Page Table Mechanism (EPT)".
+ *
+ * RAM and everything below 4 GiB is mapped eagerly; what lies above (64-bit devices) is mapped
+ * when L1 touches it.  Every table can be built again from the MTRRs, except those that
+ * hold an override (a permission or page set by L0 or a hypapp): when the pool runs out,
+ * the others are evicted.  So mapping never fails for want of memory.
+ *
+ * Rules: the caller holds one lock around every call.  After a call that changed
+ * `generation`, or returned EPT01_FLUSH, every CPU must execute INVEPT before its old
+ * translations may be taken for gone, and whatever was derived from EPT01 is stale.
+ * Mapping what was absent does not change the generation: absence is not cached.
+ */
+#pragma once
+
+#include "xmhf/memory/mtrr.h"
+#include "xmhf/memory/page_pool.h"
+#include "xmhf/x86/vmx.h"
+
+#define EPT01_HIDDEN_MAX 8
+
+struct ept01_range {
+	u64 base, size;
+};
+
+struct ept01_settings {
+	u64 top_of_ram;		   /* eager up to max(4 GiB, this) */
+	u64 ept_vpid;		   /* the processor's IA32_VMX_EPT_VPID_CAP */
+	bool use_accessed_dirty;   /* where the processor can */
+	u8 physical_address_width; /* addresses of L1 from 1 << width on are refused */
+	unsigned int hidden_count;
+	struct ept01_range hidden[EPT01_HIDDEN_MAX]; /* absent from EPT01; multiples of 4 KiB */
+};
+
+struct ept01 {
+	struct ept01_settings settings;
+	struct mtrr_state mtrr;
+	struct page_pool *pool;
+	hpa_t root;
+	u64 limit;     /* first address that is not mapped */
+	u64 eager_end; /* what lies below was mapped by ept01_build() */
+	u64 generation;
+	hpa_t evicted;		    /* list of tables waiting for ept01_flushed() */
+	unsigned int evicted_count; /* tables in it */
+};
+
+enum ept01_result {
+	EPT01_DONE,
+	/** A translation was there already: a stale TLB entry, or not enough rights. */
+	EPT01_PRESENT,
+	/** The address is hidden or too high, its access was taken away, or the rights are none
+	 * the processor knows. */
+	EPT01_REFUSED,
+	/** Tables were evicted.  Nothing else was done: INVEPT on every CPU, call ept01_flushed(),
+	 * then call again. */
+	EPT01_FLUSH,
+	/** Overrides only: as many as the pool allows are there already. */
+	EPT01_FULL,
+};
+
+/** Where EPT01 leads. */
+struct ept01_translation {
+	hpa_t address;
+	u64 rights; /* EPT_READ, EPT_WRITE, EPT_EXECUTE */
+	u64 page_size;
+	enum memory_type type;
+};
+
+/** Tables, the root included, that ept01_build() uses if the pool has them. */
+u64 ept01_pages_needed(const struct ept01_settings *settings, const struct mtrr_state *mtrr);
+
+/**
+ * The recommended size of the pool: ept01_pages_needed(), bounded, and some more for
+ * addresses above RAM, overrides and MTRR changes.  At most EPT01_POOL_PAGES_MAX.
+ */
+u64 ept01_pool_pages(const struct ept01_settings *settings, const struct mtrr_state *mtrr);
+
+#define EPT01_SPARE_PAGES    64
+#define EPT01_POOL_PAGES_MAX (512 + EPT01_SPARE_PAGES)
+#define EPT01_POOL_PAGES_MIN 8
+
+/** Builds EPT01.  What the pool has no room for is mapped on demand.
+ * @pre the pool has EPT01_POOL_PAGES_MIN free pages, and only EPT01 uses it. */
+void ept01_build(struct ept01 *ept, const struct ept01_settings *settings,
+		 const struct mtrr_state *mtrr, struct page_pool *pool);
+
+/** The EPT pointer for VMCS01. */
+u64 ept01_pointer(const struct ept01 *ept);
+
+/** Maps the largest possible page at @address, after an EPT violation there. */
+enum ept01_result ept01_map_on_demand(struct ept01 *ept, l1pa_t address);
+
+/** Tells that every CPU executed INVEPT after EPT01_FLUSH: evicted tables become free pages. */
+void ept01_flushed(struct ept01 *ept);
+
+/** Overrides the rights of the 4 KiB page at @page; @rights 0 takes it away. */
+enum ept01_result ept01_set_permission(struct ept01 *ept, l1pa_t page, u64 rights);
+
+/** Overrides the 4 KiB page at @page, hidden or not: it leads to @to, with @rights and @type. */
+enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 rights,
+				 enum memory_type type);
+
+/** Ends any override of the 4 KiB page at @page. */
+void ept01_restore(struct ept01 *ept, l1pa_t page);
+
+/**
+ * Obeys new MTRRs: memory types change in place, large pages are split where needed and not
+ * merged.  Pages set by ept01_map_page() keep their type.
+ */
+void ept01_retype(struct ept01 *ept, const struct mtrr_state *mtrr);
+
+/** Walks EPT01; false: nothing is mapped at @address, or it has no rights. */
+bool ept01_walk(const struct ept01 *ept, l1pa_t address, struct ept01_translation *out);
