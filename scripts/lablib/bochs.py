@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bochs: its configuration file, its command line, its log."""
 
+import hashlib
+import os
 import re
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import LabError, UsageError
-from .paths import bochs_models, find_bochs
+from .paths import BUILD, bochs_models, find_bochs, tool
 
 IPS = 50_000_000
 MAX_HOST_MEMORY = 2048
 TIME0 = 946684800
+PRELOAD_SOURCE = Path(__file__).resolve().parent / "bochs_preload.c"
+# What Bochs and its debugger themselves print, besides the characters written to port 0xE9.
+OWN_LINE = re.compile(r"^(=+$|\s+Bochs x86 Emulator |\s+Built from |\s+Timestamp: "
+                      r"|\d{11,}[deip]\[|magic breakpoint mask|Bochs internal debugger"
+                      r"|Switching to CPU|Next at t=|\(\d+\)\.? ?\[|Bochs is exiting with"
+                      r"|\[[A-Z0-9 ]{6}\] )")
 TICK = re.compile(r"^(\d{11,})[deip>]", re.MULTILINE)
 
 
@@ -40,7 +49,7 @@ def disk_lines(disks: list[Path]) -> list[str]:
 def bochsrc(machine: Machine, share: Path, out: Path) -> str:
     """The configuration file of a run whose artefacts go to @out."""
     host = min(machine.memory, MAX_HOST_MEMORY)
-    debug = "report" if machine.vmx_log else "ignore"
+    reporters = "".join(f", cpu{n}=report" for n in range(machine.cpus))
     lines = [
         f"memory: guest={machine.memory}, host={host}",
         f"cpu: model={machine.model}, count={machine.cpus}, ips={IPS}, "
@@ -53,17 +62,14 @@ def bochsrc(machine: Machine, share: Path, out: Path) -> str:
         f'com1: enabled=1, mode=file, dev="{out}/serial.txt"',
         "port_e9_hack: enabled=1",
         "magic_break: enabled=1",
-        "plugin_ctrl: iodebug=1",
+        "plugin_ctrl: iodebug=1, speaker=0",
         f"clock: sync=none, time0={TIME0}",
         f'log: "{out}/log.txt"',
         "panic: action=fatal",
         "error: action=report",
         "info: action=report",
-        f"debug: action=ignore{', cpu0=report' if machine.vmx_log else ''}",
+        f"debug: action=ignore{reporters if machine.vmx_log else ''}",
     ]
-    if machine.vmx_log:
-        lines[-1] = "debug: action=ignore" + "".join(
-            f", cpu{n}={debug}" for n in range(machine.cpus))
     return "\n".join(lines + machine.options) + "\n"
 
 
@@ -82,6 +88,27 @@ def prepare(machine: Machine, out: Path) -> list[str]:
         (out / "debugger.rc").write_text("c\nq\n")
         words += ["-debugger", "-rc", str(out / "debugger.rc")]
     return words
+
+
+def preload() -> Path:
+    """The library that makes RDRAND repeatable; compiled when it is not there."""
+    source = PRELOAD_SOURCE.read_bytes()
+    target = BUILD / "lab" / f"bochs-preload-{hashlib.sha256(source).hexdigest()[:16]}.so"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        words = [tool("gcc"), "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib",
+                 "-o", str(partial), str(PRELOAD_SOURCE)]
+        run = subprocess.run(words, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise LabError(f"{PRELOAD_SOURCE.name} does not compile:\n{run.stderr}")
+        partial.rename(target)
+    return target
+
+
+def e9_text(out: str) -> str:
+    """What the guest wrote to port 0xE9: Bochs' standard output less Bochs' own lines."""
+    return "".join(line for line in out.splitlines(keepends=True) if not OWN_LINE.match(line))
 
 
 def last_tick(log: str) -> int | None:

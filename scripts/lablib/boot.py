@@ -132,7 +132,7 @@ def start_emulator(config: BootConfig, disks: list[Path], out: Path) -> Child:
         debugger = config.cpus > 1 if config.debugger == "auto" else config.debugger == "yes"
         machine = bochs.Machine(config.model, config.cpus, config.memory, disks, debugger,
                                 config.vmx_log, config.ignore_bad_msrs, config.bochs_options)
-        return Child(bochs.prepare(machine, out), out)
+        return Child(bochs.prepare(machine, out), out, bochs.preload())
     return Child(qemu.command(config.emulator, config.cpus, config.memory, disks, out), out)
 
 
@@ -198,7 +198,7 @@ def boot(config: BootConfig) -> BootResult:
     out = (config.out or default_out(config)).absolute()
     disks = build_disks(config)
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("serial.txt", "e9.txt", "log.txt", "out.txt", "status.txt"):
+    for name in ("serial.txt", "e9.txt", "log.txt", "out.txt", "err.txt", "status.txt"):
         (out / name).unlink(missing_ok=True)
     start = time.monotonic()
     try:
@@ -223,7 +223,10 @@ def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path
     why = bochs.fatal_reason(log) if config.emulator == "bochs" else None
     if not judged.passed and why:
         reason += f"; {why}"
-    ticks = bochs.last_tick(log) if config.emulator == "bochs" else None
+    ticks = None
+    if config.emulator == "bochs":
+        ticks = bochs.last_tick(log)
+        (out / "e9.txt").write_text(bochs.e9_text(read_text(out / "out.txt")))
     result = BootResult(judged.passed, reason, end, seconds, ticks, child.status, out, serial,
                         read_text(out / "e9.txt"))
     (out / "status.txt").write_text(f"{result.summary()}\nexit status {child.status}\n")

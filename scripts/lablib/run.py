@@ -16,14 +16,17 @@ def die_with_parent() -> None:
 
 
 class Child:
-    """An emulator in its own process group; its output goes to out.txt."""
+    """An emulator in its own process group; its output goes to out.txt and err.txt."""
 
-    def __init__(self, words: list[str], out: Path):
+    def __init__(self, words: list[str], out: Path, preload: Path | None = None):
         self.status: int | None = None
-        with open(out / "out.txt", "wb") as sink:
+        environment = dict(os.environ)
+        if preload is not None:
+            environment["LD_PRELOAD"] = str(preload)
+        with open(out / "out.txt", "wb") as output, open(out / "err.txt", "wb") as errors:
             self.process = subprocess.Popen(
-                words, cwd=out, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=die_with_parent)
+                words, cwd=out, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=errors, start_new_session=True, preexec_fn=die_with_parent)
 
     def wait(self, seconds: float) -> bool:
         """Waits at most @seconds; says whether the child still runs."""

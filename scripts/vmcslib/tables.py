@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The project's own tables (xmhf/x86/*.def and the masks of its headers) as Python data.
+
+Nothing about a field, control bit, exit reason, error number or MSR is written down a second
+time here: a row added to a .def file is known to every tool at its next run.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from .errors import VmcsError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+X86 = ROOT / "xmhf" / "x86"
+
+# Digits of a value in a dump, by width (natural width is 64 bits).
+DIGITS = {"16": 4, "32": 8, "64": 16, "NW": 16}
+TYPES = ("control", "read-only", "guest", "host")
+GROUPS = ("Guest register state", "Guest non-register state", "Host state",
+          "VM-execution controls", "VM-exit controls", "VM-entry controls",
+          "VM-exit information")
+NON_REGISTER = re.compile(r"guest_(activity_state|interruptibility_state|interrupt_status|"
+                          r"pending_debug_exceptions|pdpte\d|uinv)$|"
+                          r"(vmcs_link_pointer|preemption_timer_value|pml_index)$")
+
+# Spelling of the SDM where an enumerator cannot have it.
+ACRONYMS = frozenset("""EPT VPID MSR TSC NMI HLT INVLPG MWAIT RDPMC RDTSC CR3 CR8 TPR APIC PAUSE
+    MONITOR RDTSCP WBINVD RDRAND INVPCID VM VMCS ENCLS ENCLV RDSEED PML VMX PT XSAVES XRSTORS
+    PASID PCONFIG VMM LOADIWKEY HLAT IPI UINV CET PKRS SMM DR SMI SIPI INIT EPTP VMFUNC INVEPT
+    INVVPID INS OUTS LMA UC WB AD SMBASE""".split())
+SPELLINGS = {
+    "IA32E": "IA-32e", "IO": "I/O", "NMIS": "NMIs", "MSRS": "MSRs", "X2APIC": "x2APIC",
+    "VE": "#VE", "2M": "2-MByte pages", "1G": "1-GByte pages", "32BIT": "32-bit",
+}
+HYPHENS = (("CR3-load ", "CR3 load "), ("CR3-store ", "CR3 store "), ("CR8-load ", "CR8 load "),
+           ("CR8-store ", "CR8 store "), ("TSC-", "TSC offsetting"), ("MOV-DR ", "MOV DR "),
+           ("NMI-window ", "NMI window "), ("interrupt-window ", "interrupt window "),
+           ("external-interrupt ", "external interrupt "), ("host address-space", "host address space"),
+           ("mode-based", "mode based"), ("dual-monitor", "dual monitor"),
+           ("virtual-interrupt", "virtual interrupt"), ("posted interrupts", "posted interrupts"),
+           ("descriptor-table ", "descriptor table "), ("PAUSE-loop ", "PAUSE loop "),
+           ("APIC-register ", "APIC register "), ("EPT-violation ", "EPT violation "),
+           ("MSR-list ", "MSR list "), ("bus-lock ", "bus lock "), ("EPT paging-write", "EPT paging write"),
+           ("guest-paging", "guest paging"))
+
+
+@dataclass(frozen=True)
+class Field:
+    """One VMCS field, as vmcs_fields.def has it."""
+
+    name: str
+    encoding: int
+    width: str
+    exists_if: str
+    index: int
+
+    @property
+    def digits(self) -> int:
+        """Hexadecimal digits of its value in a dump."""
+        return DIGITS[self.width]
+
+    @property
+    def mask(self) -> int:
+        """All ones of its width."""
+        return (1 << 4 * self.digits) - 1
+
+    @property
+    def type(self) -> str:
+        """control, read-only, guest or host: bits 11:10 of the encoding."""
+        return TYPES[self.encoding >> 10 & 3]
+
+    @property
+    def group(self) -> str:
+        """The SDM's heading for it: one of GROUPS."""
+        if self.type == "guest":
+            return GROUPS[1] if NON_REGISTER.match(self.name) else GROUPS[0]
+        if self.type == "host":
+            return "Host state"
+        if self.type == "read-only":
+            return "VM-exit information"
+        if self.name.startswith("exit_") or self.name == "secondary_exit_controls":
+            return "VM-exit controls"
+        return "VM-entry controls" if self.name.startswith("entry_") else "VM-execution controls"
+
+    def text(self, value: int) -> str:
+        """@value as a dump prints it."""
+        return f"0x{value:0{self.digits}x}"
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control bit, as vmx_controls.def has it."""
+
+    word: str
+    bit: int
+    name: str
+
+    @property
+    def sdm(self) -> str:
+        """Its name in the SDM's spelling."""
+        return sdm_words(self.name)
+
+    @property
+    def enumerator(self) -> str:
+        """Its name in C."""
+        return f"{self.word}_{self.name}"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All of them."""
+
+    fields: tuple
+    by_name: dict
+    by_encoding: dict
+    controls: tuple
+    exit_reasons: dict
+    exit_enumerators: dict
+    errors: dict
+    msrs: dict
+    masks: dict
+    enums: dict
+
+    def word(self, name: str) -> tuple:
+        """The bits of one control word (PIN, PROC1, ...)."""
+        return tuple(control for control in self.controls if control.word == name)
+
+
+def sdm_words(enumerator: str) -> str:
+    """LOAD_IA32_EFER -> load IA32_EFER; ENABLE_EPT -> enable EPT."""
+    head, ia32, msr = enumerator.partition("IA32_")
+    words = [spell(word) for word in head.split("_") if word]
+    if ia32:
+        words.append(f"IA32_{msr}")
+    text = " ".join(words)
+    for good, plain in HYPHENS:
+        text = text.replace(plain, good) if not good.endswith("-") else text
+    return text
+
+
+def spell(word: str) -> str:
+    """One word of an enumerator in the SDM's spelling."""
+    if word in SPELLINGS:
+        return SPELLINGS[word]
+    return word if word in ACRONYMS else word.lower()
+
+
+def read(path: Path) -> str:
+    """A table's text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise VmcsError(f"cannot read the project's table {path}: {error.strerror}") from error
+
+
+def rows(path: Path, macro: str) -> list[list[str]]:
+    """The arguments of every @macro(...) of a .def file; the last one may hold commas."""
+    count = {"VMCS_FIELD": 4, "MSR": 2}.get(macro, 3)
+    pattern = re.compile(rf"^{macro}\((.*)\)\s*$", re.MULTILINE)
+    found = [[word.strip() for word in match[1].split(",", count - 1)]
+             for match in pattern.finditer(read(path))]
+    if not found or any(len(row) != count for row in found):
+        raise VmcsError(f"{path}: no or malformed {macro}() rows")
+    return found
+
+
+def header_masks(text: str) -> dict:
+    """#define NAME BIT(n), BIT32(n) or FIELD(high, low) as masks."""
+    masks = {}
+    pattern = r"^#define (\w+)\s+(BIT|BIT32|FIELD)\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)"
+    for name, kind, high, low in re.findall(pattern, text, re.MULTILINE):
+        if kind == "FIELD":
+            masks[name] = (1 << int(high) + 1) - (1 << int(low))
+        else:
+            masks[name] = 1 << int(high)
+    return masks
+
+
+def header_enums(text: str) -> dict:
+    """Enumerations whose values are written out: {enum name: {value: enumerator}}."""
+    enums = {}
+    for name, body in re.findall(r"^enum (\w+) \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL):
+        values = {int(number, 0): word
+                  for word, number in re.findall(r"^\s*(\w+) = (\d\w*),", body, re.MULTILINE)}
+        if values:
+            enums[name] = values
+    return enums
+
+
+@lru_cache(maxsize=None)
+def tables() -> Tables:
+    """Reads the tables, once."""
+    fields = tuple(Field(name, int(encoding, 16), width, exists, index)
+                   for index, (width, name, encoding, exists)
+                   in enumerate(rows(X86 / "vmcs_fields.def", "VMCS_FIELD")))
+    controls = tuple(Control(word, int(bit), name)
+                     for word, bit, name in rows(X86 / "vmx_controls.def", "VMX_CONTROL"))
+    reasons = rows(X86 / "exit_reasons.def", "EXIT_REASON")
+    headers = "\n".join(read(X86 / name) for name in ("vmx.h", "cpu.h", "msr.h"))
+    return Tables(
+        fields=fields,
+        by_name={field.name: field for field in fields},
+        by_encoding={field.encoding: field for field in fields},
+        controls=controls,
+        exit_reasons={int(number): text.strip('"') for number, _, text in reasons},
+        exit_enumerators={name: int(number) for number, name, _ in reasons},
+        errors={int(number): text.strip('"') for number, _, text
+                in rows(X86 / "vm_instruction_errors.def", "VM_INSTRUCTION_ERROR")},
+        msrs={int(number, 16): name for number, name in rows(X86 / "msrs.def", "MSR")},
+        masks=header_masks(headers),
+        enums=header_enums(headers))
+
+
+def msr_name(number: int) -> str:
+    """The name of an MSR, or its number."""
+    return tables().msrs.get(number, f"MSR 0x{number:x}")
+
+
+def reason_name(basic: int) -> str:
+    """The short name of a basic exit reason, or its number."""
+    return tables().exit_reasons.get(basic, f"reason-{basic}")
