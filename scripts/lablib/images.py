@@ -46,11 +46,21 @@ def parse_l1(text: str, cmdline: str = "") -> L1:
 
 
 def grub_words(cmdline: str) -> str:
-    """The command line as words for GRUB's parser, which would expand `$` and split at `;`."""
+    """The command line as words for GRUB's parser, which would expand `$` and split at `;`.
+
+    Double quotes join words; GRUB hands `a="x y"` on as `"a=x y"`.
+    """
     for character in "\n'":
         if character in cmdline:
             raise UsageError(f"a command line for GRUB cannot hold {character!r}")
-    return " ".join(f"'{word}'" for word in shlex.split(cmdline))
+    lexer = shlex.shlex(cmdline, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    lexer.escape = ""
+    try:
+        return " ".join(f"'{word}'" for word in lexer)
+    except ValueError as error:
+        raise UsageError(f"command line for GRUB: {error}: {cmdline}") from error
 
 
 def read(path: Path, what: str) -> bytes:

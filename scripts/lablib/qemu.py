@@ -54,9 +54,9 @@ def command(emulator: str, cpus: int, memory: int, disks: list[Path], out: Path)
     program = tool("qemu-system-x86_64")
     if emulator == "kvm":
         require_nested_vmx()
-        cpu = ["-enable-kvm", "-cpu", "host"]
+        cpu = ["-enable-kvm", "-cpu", "host,kvm=off,hypervisor=off"]
     else:
-        cpu = ["-accel", "tcg", "-cpu", "max"]
+        cpu = ["-accel", "tcg", "-cpu", "max,hypervisor=off"]
     words = [program, "-machine", "pc", *cpu, "-smp", str(cpus), "-m", str(memory),
              "-display", "none", "-nodefaults", "-vga", "std", "-no-reboot",
              "-rtc", "base=2000-01-01,clock=vm",

@@ -34,16 +34,25 @@ SPELLINGS = {
     "IA32E": "IA-32e", "IO": "I/O", "NMIS": "NMIs", "MSRS": "MSRs", "X2APIC": "x2APIC",
     "VE": "#VE", "2M": "2-MByte pages", "1G": "1-GByte pages", "32BIT": "32-bit",
 }
-HYPHENS = (("CR3-load ", "CR3 load "), ("CR3-store ", "CR3 store "), ("CR8-load ", "CR8 load "),
-           ("CR8-store ", "CR8 store "), ("TSC-", "TSC offsetting"), ("MOV-DR ", "MOV DR "),
-           ("NMI-window ", "NMI window "), ("interrupt-window ", "interrupt window "),
-           ("external-interrupt ", "external interrupt "), ("host address-space", "host address space"),
-           ("mode-based", "mode based"), ("dual-monitor", "dual monitor"),
-           ("virtual-interrupt", "virtual interrupt"), ("posted interrupts", "posted interrupts"),
-           ("descriptor-table ", "descriptor table "), ("PAUSE-loop ", "PAUSE loop "),
-           ("APIC-register ", "APIC register "), ("EPT-violation ", "EPT violation "),
-           ("MSR-list ", "MSR list "), ("bus-lock ", "bus lock "), ("EPT paging-write", "EPT paging write"),
-           ("guest-paging", "guest paging"))
+SENTENCES = {
+    "activate preemption timer": "activate VMX-preemption timer",
+    "save preemption timer": "save VMX-preemption timer value",
+    "mov DR exiting": "MOV-DR exiting",
+    "MONITOR trap flag": "monitor trap flag",
+    "deactivate dual MONITOR": "deactivate dual-monitor treatment",
+    "enable XSAVES XRSTORS": "enable XSAVES/XRSTORS",
+    "PT uses guest-physical addresses": "Intel PT uses guest physical addresses",
+    "acknowledge interrupt": "acknowledge interrupt on exit",
+    "enable user wait and PAUSE": "enable user wait and pause",
+    "mode-based execute control": "mode-based execute control for EPT",
+    "sub-page write permissions": "sub-page write permissions for EPT",
+}
+HYPHENS = tuple((good.replace("-", " "), good) for good in (
+    "CR3-load ", "CR3-store ", "CR8-load ", "CR8-store ", "NMI-window ", "interrupt-window ",
+    "external-interrupt ", "address-space ", "mode-based ", "dual-monitor", "virtual-interrupt ",
+    "descriptor-table ", "PAUSE-loop ", "APIC-register ", "EPT-violation ", "MSR-list ",
+    "bus-lock ", "paging-write ", "guest-paging ", "sub-page ", "guest-physical ",
+    "busy-shadow", "EPTP-switching", "single-context", "execute-only", "VMX-preemption "))
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ class Control:
 
     @property
     def enumerator(self) -> str:
-        """Its name in C."""
+        """Its name in C and on the hypervisor's command line."""
         return f"{self.word}_{self.name}"
 
 
@@ -116,6 +125,7 @@ class Tables:
     by_name: dict
     by_encoding: dict
     controls: tuple
+    capabilities: tuple
     exit_reasons: dict
     exit_enumerators: dict
     errors: dict
@@ -135,9 +145,9 @@ def sdm_words(enumerator: str) -> str:
     if ia32:
         words.append(f"IA32_{msr}")
     text = " ".join(words)
-    for good, plain in HYPHENS:
-        text = text.replace(plain, good) if not good.endswith("-") else text
-    return text
+    for plain, good in HYPHENS:
+        text = text.replace(plain, good)
+    return SENTENCES.get(text, text)
 
 
 def spell(word: str) -> str:
@@ -197,6 +207,8 @@ def tables() -> Tables:
                    in enumerate(rows(X86 / "vmcs_fields.def", "VMCS_FIELD")))
     controls = tuple(Control(word, int(bit), name)
                      for word, bit, name in rows(X86 / "vmx_controls.def", "VMX_CONTROL"))
+    capabilities = tuple(Control(word, int(bit), name) for word, bit, name
+                         in rows(X86 / "vmx_capability_bits.def", "VMX_CAPABILITY"))
     reasons = rows(X86 / "exit_reasons.def", "EXIT_REASON")
     headers = "\n".join(read(X86 / name) for name in ("vmx.h", "cpu.h", "msr.h"))
     return Tables(
@@ -204,6 +216,7 @@ def tables() -> Tables:
         by_name={field.name: field for field in fields},
         by_encoding={field.encoding: field for field in fields},
         controls=controls,
+        capabilities=capabilities,
         exit_reasons={int(number): text.strip('"') for number, _, text in reasons},
         exit_enumerators={name: int(number) for number, name, _ in reasons},
         errors={int(number): text.strip('"') for number, _, text
