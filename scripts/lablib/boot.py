@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One boot in an emulator: from a configuration to a verdict."""
 
+import fcntl
+import os
 import re
 import shutil
 import sys
@@ -16,6 +18,7 @@ from .run import Child
 EMULATORS = ("bochs", "qemu", "kvm")
 DEFAULT_MODEL = "corei7_skylake_x"
 GRACE = 1.0
+ARTEFACTS = ("serial.txt", "e9.txt", "log.txt", "out.txt", "err.txt", "status.txt")
 
 
 @dataclass
@@ -204,7 +207,28 @@ def boot(config: BootConfig) -> BootResult:
     out = (config.out or default_out(config)).absolute()
     disks = build_disks(config)
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("serial.txt", "e9.txt", "log.txt", "out.txt", "err.txt", "status.txt"):
+    handle = claim(out)
+    try:
+        return boot_in(config, disks, out)
+    finally:
+        os.close(handle)
+
+
+def claim(out: Path) -> int:
+    """Locks the directory against a second run in it; the lock ends with this process."""
+    handle = os.open(out, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise LabError(f"another run uses {out}: choose another --out") from error
+    return handle
+
+
+def boot_in(config: BootConfig, disks: list[Path], out: Path) -> BootResult:
+    """The boot itself, in a directory that is ours."""
+    clean_up(out)  # a run that was killed may have left its disks
+    for name in ARTEFACTS:
         (out / name).unlink(missing_ok=True)
     start = time.monotonic()
     try:

@@ -2,6 +2,7 @@
 """L1's Linux: Debian's cloud kernel with an initramfs of busybox and scripts/l1linux."""
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def build_probe() -> Path:
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".new")
+    partial = target.with_name(f"{target.name}.{os.getpid()}.new")
     words = [tool("gcc"), *CFLAGS, f"-I{ROOT}", "-o", str(partial), *map(str, sources)]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     if run.returncode != 0:
