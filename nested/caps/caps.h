@@ -14,14 +14,32 @@
 /** Size of the VMCS region that L1 sees. */
 #define NESTED_VMCS_REGION_SIZE 4096U
 
-/** Bits of capability words, by word. */
+/** The words that hold capability bits. */
+enum nested_caps_word {
+	CAPS_PIN,
+	CAPS_PROC1,
+	CAPS_PROC2,
+	CAPS_PROC3,
+	CAPS_EXIT,
+	CAPS_EXIT2,
+	CAPS_ENTRY,
+	CAPS_EPT, /* IA32_VMX_EPT_VPID_CAP */
+	CAPS_MISC,
+	CAPS_BASIC,
+	CAPS_VMFUNC,
+	CAPS_WORD_COUNT,
+};
+
+/** A set of capability bits. */
 struct nested_caps_bits {
-	u64 basic, misc, ept_vpid, vmfunc;
-	u64 pin, proc1, proc2, proc3, exit, exit2, entry;
+	u64 word[CAPS_WORD_COUNT];
 };
 
 /** Everything that nested/ implements: implemented.def as words. */
-extern const struct nested_caps_bits nested_caps_implemented;
+void nested_caps_implemented(struct nested_caps_bits *out);
+
+/** Claim: every bit of @bits has its prerequisites (requires.def). */
+bool nested_caps_is_consistent(const struct nested_caps_bits *bits);
 
 /**
  * Computes what L1 sees from @hardware, less the bits set in @hidden (may be NULL).  Bits that
@@ -39,7 +57,7 @@ bool nested_caps_hide(struct nested_caps_bits *hidden, const char *word, unsigne
 
 /**
  * As nested_caps_hide() by the name of a control, as vmx_controls.def has it: word "proc2" and
- * name "ENABLE_EPT", in any case of letters.
+ * name "ENABLE_EPT", in any case of letters.  Returns false if there is no such control.
  */
 bool nested_caps_hide_name(struct nested_caps_bits *hidden, const char *word, const char *name);
 
