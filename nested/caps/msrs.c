@@ -5,8 +5,8 @@
  */
 #include "nested/caps/caps.h"
 
-#include "nested/caps/default1.h"
 #include "xmhf/x86/msr.h"
+#include "nested/caps/default1.h"
 
 /* Bits 31:0: those that must be 1; bits 63:32: those that may be 1. */
 static u64 controls(struct vmx_control_caps caps, u32 default1)
