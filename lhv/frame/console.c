@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* COM1 polled, port 0xE9, and the VGA text screen as plain memory. */
+#include "lhv/frame/console.h"
+
+#include "lhv/frame/lock.h"
+#include "xmhf/lib/bits.h"
+#include "xmhf/lib/format.h"
+#include "xmhf/x86/insn.h"
+
+#define COM1	      0x3f8
+#define COM1_IER      (COM1 + 1)
+#define COM1_FCR      (COM1 + 2)
+#define COM1_LCR      (COM1 + 3)
+#define COM1_MCR      (COM1 + 4)
+#define COM1_LSR      (COM1 + 5)
+#define LCR_8N1	      0x03
+#define LCR_DLAB      0x80
+#define LSR_THR_EMPTY 0x20
+#define LSR_IDLE      0x40
+#define BULK_PORT     0xe9
+
+#define VGA_TEXT      ((volatile u16 *)0xb8000)
+#define VGA_COLUMNS   80
+#define VGA_ROWS      25
+#define VGA_ATTRIBUTE 0x0700
+
+#define LINE_MAX 512
+
+static struct lock console_lock;
+static bool vga_enabled;
+static bool trace_on_serial;
+static unsigned int vga_position;
+
+void console_init(bool vga)
+{
+	outb(COM1_IER, 0);
+	outb(COM1_LCR, LCR_DLAB);
+	outb(COM1, 1);
+	outb(COM1_IER, 0);
+	outb(COM1_LCR, LCR_8N1);
+	outb(COM1_FCR, 0xc7);
+	outb(COM1_MCR, 0x03);
+	vga_enabled = vga;
+}
+
+void console_flush(void)
+{
+	while (!(inb(COM1_LSR) & LSR_IDLE))
+		cpu_relax();
+}
+
+void console_trace_to_serial(bool on)
+{
+	trace_on_serial = on;
+}
+
+static void serial_character(char c)
+{
+	while (!(inb(COM1_LSR) & LSR_THR_EMPTY))
+		cpu_relax();
+	outb(COM1, (u8)c);
+}
+
+static void vga_scroll(void)
+{
+	for (unsigned int i = 0; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
+		VGA_TEXT[i] = VGA_TEXT[i + VGA_COLUMNS];
+	for (unsigned int i = VGA_COLUMNS * (VGA_ROWS - 1); i < VGA_COLUMNS * VGA_ROWS; i++)
+		VGA_TEXT[i] = VGA_ATTRIBUTE | ' ';
+	vga_position -= VGA_COLUMNS;
+}
+
+static void vga_character(char c)
+{
+	if (c == '\n')
+		vga_position += VGA_COLUMNS - vga_position % VGA_COLUMNS;
+	else
+		VGA_TEXT[vga_position++] = (u16)(VGA_ATTRIBUTE | (u8)c);
+	if (vga_position >= VGA_COLUMNS * VGA_ROWS)
+		vga_scroll();
+}
+
+static void put_text(const char *text, bool serial)
+{
+	lock_take(&console_lock);
+	for (; *text; text++) {
+		outb(BULK_PORT, (u8)*text);
+		if (!serial)
+			continue;
+		if (*text == '\n')
+			serial_character('\r');
+		serial_character(*text);
+		if (vga_enabled)
+			vga_character(*text);
+	}
+	lock_release(&console_lock);
+}
+
+void report(const char *format, ...)
+{
+	char line[LINE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	format_text_v(line, sizeof(line), format, args);
+	va_end(args);
+	put_text(line, true);
+}
+
+void trace(const char *format, ...)
+{
+	char line[LINE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	format_text_v(line, sizeof(line), format, args);
+	va_end(args);
+	put_text(line, trace_on_serial);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * L2's programs: a few instructions each; registers are the mailbox.  Most are
+ * assembled in L1's own width and run in L2_NATIVE mode; the others say theirs.
+ */
+	.macro	program name
+	.balign	16
+	.globl	l2_\name
+l2_\name:
+	.endm
+
+#ifdef __x86_64__
+#define AX %rax
+#define BX %rbx
+#define CX %rcx
+#define DX %rdx
+#define SI %rsi
+#define DI %rdi
+#define IRET iretq
+#else
+#define AX %eax
+#define BX %ebx
+#define CX %ecx
+#define DX %edx
+#define SI %esi
+#define DI %edi
+#define IRET iret
+#endif
+
+	.text
+
+/* A VMCALL for ever: each entry at the next instruction exits again. */
+program vmcall
+1:	vmcall
+	jmp	1b
+
+/* CX rounds of CPUID, then VMCALL. */
+program cpuid_loop
+	mov	CX, SI
+1:	xor	%eax, %eax
+	xor	%ecx, %ecx
+	cpuid
+	dec	SI
+	jnz	1b
+	vmcall
+
+/* Counts for ever. */
+program spin
+	xor	%eax, %eax
+1:	inc	AX
+	jmp	1b
+
+program spin_sti
+	sti
+	xor	%eax, %eax
+1:	inc	AX
+	jmp	1b
+
+program hlt
+	hlt
+	vmcall
+
+program sti_hlt
+	sti
+	hlt
+	vmcall
+
+program read_bx
+	mov	(BX), AX
+	vmcall
+
+program write_bx
+	mov	%eax, (BX)
+	vmcall
+
+program add_bx
+	incl	(BX)
+	vmcall
+
+program call_bx
+	call	*BX
+	vmcall
+
+/* What call_bx calls, to copy into a page. */
+program ret
+	ret
+
+program nops
+	nop
+	nop
+	nop
+	nop
+	vmcall
+
+program rdmsr
+	rdmsr
+	vmcall
+
+program wrmsr
+	wrmsr
+	vmcall
+
+program wrmsr_rdmsr
+	wrmsr
+	rdmsr
+	vmcall
+
+program in_al
+	in	%dx, %al
+	vmcall
+
+program out_al
+	out	%al, %dx
+	vmcall
+
+program cr0_from_bx
+	mov	BX, %cr0
+	mov	%cr0, AX
+	vmcall
+
+program cr4_from_bx
+	mov	BX, %cr4
+	mov	%cr4, AX
+	vmcall
+
+program cr3_from_bx
+	mov	BX, %cr3
+	mov	%cr3, AX
+	vmcall
+
+/* Interrupts open for three instructions. */
+program sti_window
+	sti
+	nop
+	nop
+	nop
+	cli
+	vmcall
+
+program iret_same
+	/* an IRET to the next instruction, interrupt flag as it is */
+#ifdef __x86_64__
+	mov	%rsp, %rax
+	pushq	$0x10
+	push	%rax
+	pushfq
+	pushq	$0x08
+	pushq	$1f
+	iretq
+1:	vmcall
+#else
+	pushf
+	pushl	%cs
+	pushl	$1f
+	iret
+1:	vmcall
+#endif
+
+program int3
+	int3
+	vmcall
+
+program ud2
+	ud2
+	vmcall
+
+program int_0x80
+	int	$0x80
+	vmcall
+
+/* Touches CX pages from BX on, DX apart. */
+program touch_pages
+1:	movb	$1, (BX)
+	add	DX, BX
+	dec	CX
+	jnz	1b
+	vmcall
+
+/* Only BX is read, DX times. */
+program read_rounds
+1:	mov	(BX), AX
+	dec	DX
+	jnz	1b
+	vmcall
+
+#ifdef __x86_64__
+program read_cr8
+	mov	%cr8, %rax
+	vmcall
+program write_cr8
+	mov	%rax, %cr8
+	vmcall
+#endif
+
+/* 32-bit code, for L2_PAE, L2_PLAIN, L2_FLAT and L2_COMPAT. */
+	.code32
+program vmcall32
+1:	vmcall
+	jmp	1b
+
+/* Turns paging on as a boot loader would: CR0 from EBX. */
+program paging_on32
+	mov	%ebx, %cr0
+	mov	%cr0, %eax
+	vmcall
+	jmp	.
+
+program read_efer32
+	mov	$0xc0000080, %ecx
+	rdmsr
+	vmcall
+
+program int_0x80_32
+	int	$0x80
+	vmcall
+
+/* 16-bit code, for L2_REAL and L2_V86: position independent. */
+	.code16
+program vmcall16
+1:	vmcall
+	jmp	1b
+
+program cpuid16
+	cpuid
+	vmcall
+	.globl	l2_code16_end
+l2_code16_end:
+	.section .note.GNU-stack, "", @progbits
