@@ -29,18 +29,19 @@ struct vmxcap_mask {
 	u64 hidden[VMXCAP_WORD_COUNT];
 };
 
-/** One bit by its name; the tables end after vmxcap_bit_count entries. */
+/** One bit by its name. */
 struct vmxcap_bit {
 	enum vmxcap_word word;
 	u8 bit;
 	const char *name; /* "EXIT_LOAD_IA32_EFER" */
 };
 
+/** All of them. */
 extern const struct vmxcap_bit vmxcap_bits[];
 extern const unsigned int vmxcap_bit_count;
 
-/** Adds the bit named by the @length characters at @name to @mask; false: no such name. */
-bool vmxcap_mask_add(struct vmxcap_mask *mask, const char *name, size_t length);
+/** The bit named by the @length characters at @name, or NULL. */
+const struct vmxcap_bit *vmxcap_find(const char *name, size_t length);
 
 /**
  * Takes the bits of @mask away from @caps, and what cannot exist without them: the
