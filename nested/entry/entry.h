@@ -14,6 +14,7 @@ struct entry_inputs {
 	const struct vmcs12 *vmcs12;
 	const struct vmx_caps *caps; /* those shown to L1 */
 	bool l1_in_ia32e_mode;	     /* L1's IA32_EFER.LMA at the VM entry */
+	bool l1_traces;		     /* L1's IA32_RTIT_CTL.TraceEn at the VM entry */
 	l1pa_t current_vmcs;	     /* address of VMCS12 in L1's memory */
 	u8 virtual_tpr;	   /* byte 80H of the virtual-APIC page; looked at with a TPR shadow */
 	u32 link_revision; /* first 32 bits at the VMCS link pointer, if that is not all-ones */

@@ -24,8 +24,20 @@ enum msr {
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
 
-#define DEBUGCTL_LBR BIT(0)
-#define DEBUGCTL_BTF BIT(1)
+#define DEBUGCTL_LBR		 BIT(0)
+#define DEBUGCTL_BTF		 BIT(1)
+#define DEBUGCTL_BUS_LOCK_DETECT BIT(2)
+#define DEBUGCTL_RTM		 BIT(15)
+
+/* IA32_S_CET and IA32_U_CET */
+#define CET_RESERVED FIELD(9, 6)
+#define CET_SUPPRESS BIT(10)
+#define CET_TRACKER  BIT(11)
+
+/* Bits that no processor defines: SDM volume 4. */
+#define BNDCFGS_RESERVED  FIELD(11, 2)
+#define RTIT_CTL_RESERVED (BIT(18) | BIT(23) | FIELD(30, 28) | FIELD(54, 48) | FIELD(63, 57))
+#define LBR_CTL_RESERVED  (FIELD(15, 4) | FIELD(63, 23))
 
 /** The memory types of MTRRs, PAT and EPT. */
 enum memory_type {
