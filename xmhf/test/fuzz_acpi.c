@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: xmhf/device/acpi.c xmhf/test/fake_physmap.c */
+/*
+ * Any bytes as ACPI tables at 64 KiB: no wild read, and a list without duplicates or an
+ * error.  So that the fuzzer gets past the checksums, they are repaired for the
+ * first tables whenever the first byte is odd.
+ */
+#include "xmhf/device/acpi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "xmhf/test/fake_physmap.h"
+
+#define BASE 0x10000
+
+/* Where the repaired tables lie. */
+#define ROOT 64
+#define MADT 192
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void set_checksum(u8 *bytes, size_t length, size_t room, size_t at)
+{
+	u8 sum = 0;
+
+	bytes[at] = 0;
+	for (size_t i = 0; i < length && i < room; i++)
+		sum = (u8)(sum + bytes[i]);
+	bytes[at] = (u8)-sum;
+}
+
+static void repair_table(u8 *bytes, size_t size, size_t at, const char *signature)
+{
+	u32 length;
+
+	memcpy(bytes + at, signature, 4);
+	memcpy(&length, bytes + at + 4, 4);
+	length %= 1024;
+	memcpy(bytes + at + 4, &length, 4);
+	set_checksum(bytes + at, length, size - at, 9);
+}
+
+static void repair(u8 *bytes, size_t size)
+{
+	u32 madt_address = BASE + MADT, root_address = BASE + ROOT, length = 36;
+
+	if (size < MADT + 44)
+		return;
+	memcpy(bytes + ROOT + 36, &madt_address, 4);
+	repair_table(bytes, size, MADT, "APIC");
+	repair_table(bytes, size, ROOT, bytes[15] >= 2 ? "XSDT" : "RSDT");
+	memcpy(bytes, "RSD PTR ", 8);
+	memcpy(bytes + 16, &root_address, 4);
+	memcpy(bytes + 20, &length, 4);
+	memset(bytes + 24, 0, 8);
+	memcpy(bytes + 24, &root_address, 4);
+	set_checksum(bytes, 20, size, 8);
+	set_checksum(bytes, 36, size, 32);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	struct cpu_list cpus;
+	const char *error;
+	u8 *bytes;
+
+	if (size < 1)
+		return 0;
+	fake_physmap_reset();
+	bytes = fake_physmap_add(BASE, data + 1, size - 1);
+	if (data[0] & 1)
+		repair(bytes, size - 1);
+	error = acpi_find_cpus(BASE, &cpus);
+	if (cpus.count > CPU_LIST_MAX || cpus.count > cpus.found || (error && cpus.found) ||
+	    (!error && !cpus.count))
+		abort();
+	for (unsigned int i = 0; i < cpus.count; i++)
+		for (unsigned int j = 0; j < i; j++)
+			if (cpus.apic_id[i] == cpus.apic_id[j])
+				abort();
+	fake_physmap_reset();
+	return 0;
+}
