@@ -117,6 +117,12 @@ def last_tick(log: str) -> int | None:
     return max(map(int, ticks)) if ticks else None
 
 
+def vmx_complaints(log: str, most: int = 5) -> list[str]:
+    """The last lines in which Bochs says why a VMX instruction or a VM entry failed."""
+    lines = re.findall(r"^\d+[a-z]\[.*\] .*VM(?:FAIL|ENTER FAIL|ABORT).*$", log, re.MULTILINE)
+    return lines[-most:]
+
+
 def fatal_reason(log: str) -> str | None:
     """What Bochs gave as the reason for its own end, if anything."""
     panics = re.findall(r"^\d+p\[\s*(\S*)\s*\] >>PANIC<< (.*)$", log, re.MULTILINE)

@@ -59,6 +59,7 @@ class BootResult:
     out: Path
     serial: str
     e9: str
+    complaints: list[str]
 
     @property
     def log(self) -> Path:
@@ -69,7 +70,8 @@ class BootResult:
         """One line for the user."""
         word = "PASS" if self.passed else "FAIL"
         ticks = f", {self.ticks} ticks" if self.ticks is not None else ""
-        return f"lab: {word}: {self.reason} ({self.seconds:.1f} s{ticks}; ended by {self.end}; {self.out})"
+        complaints = [] if self.passed else [f"lab: Bochs: {line}\n" for line in self.complaints]
+        return "".join(complaints) + f"lab: {word}: {self.reason} ({self.seconds:.1f} s{ticks}; ended by {self.end}; {self.out})"
 
 
 def validate(config: BootConfig) -> None:
@@ -258,6 +260,6 @@ def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path
         ticks = bochs.last_tick(log)
         (out / "e9.txt").write_text(bochs.e9_text(read_text(out / "out.txt")))
     result = BootResult(judged.passed, reason, end, seconds, ticks, child.status, out, serial,
-                        read_text(out / "e9.txt"))
+                        read_text(out / "e9.txt"), bochs.vmx_complaints(log))
     (out / "status.txt").write_text(f"{result.summary()}\nexit status {child.status}\n")
     return result

@@ -158,6 +158,12 @@ class Bochs(unittest.TestCase):
         self.assertIn("shutdown requested", bochs.fatal_reason(log))
         self.assertIsNone(bochs.fatal_reason("00000000007i[CPU0  ] fine\n"))
 
+    def test_vmx_complaints(self):
+        log = ("00000000001e[CPU0  ] VMFAIL: VMCS host state invalid CR0\n00000000002i[CPU0  ] x\n"
+               "00000000003e[CPU1  ] VMENTER FAIL: VMCS guest invalid CR0\n")
+        self.assertEqual(len(bochs.vmx_complaints(log)), 2)
+        self.assertIn("guest invalid", bochs.vmx_complaints(log, 1)[0])
+
     def test_e9_text_is_what_the_guest_wrote(self):
         out = ("=====\n                        Bochs x86 Emulator 3.0\n=====\n"
                "magic breakpoint mask: 0x0 \nNext at t=0\n"
