@@ -18,14 +18,24 @@ struct control_words {
 /** The control words of VMCS12; a word that its activation bit switches off reads as 0. */
 void controls_of_vmcs12(const struct vmcs12 *vmcs12, struct control_words *out);
 
+/** controls.def as masks, with what the processor forces and allows.  Made once. */
+struct control_policy {
+	struct control_words l1;     /* bits that VMCS12 decides */
+	struct control_words either; /* bits that VMCS12 or L0 can set */
+	struct control_words must;   /* always set: by policy or by the processor */
+	struct control_words may;    /* never set outside these */
+};
+
+/** Computes the policy on a processor with the capabilities @hardware. */
+void controls_policy(const struct vmx_caps *hardware, struct control_policy *out);
+
 /**
  * VMCS02's control words from L1's wish @vmcs12 and L0's @l0: what L0 itself wants while L2 runs
- * (usually VMCS01's words plus what this entry needs, such as a window).  Bits the processor
- * @hardware forces are set, those it lacks are clear.
+ * (intercepts, a window; 0 for nothing).  Cheap, no loops.
  * @pre entry_check_controls_and_host() accepted @vmcs12.
  */
-void controls_merge(const struct control_words *vmcs12, const struct control_words *l0,
-		    const struct vmx_caps *hardware, struct control_words *out);
+void controls_merge(const struct control_policy *policy, const struct control_words *vmcs12,
+		    const struct control_words *l0, struct control_words *out);
 
 /** Which exceptions exit. */
 struct exception_intercepts {
