@@ -234,3 +234,12 @@ def msr_name(number: int) -> str:
 def reason_name(basic: int) -> str:
     """The short name of a basic exit reason, or its number."""
     return tables().exit_reasons.get(basic, f"reason-{basic}")
+
+
+@lru_cache(maxsize=None)
+def control_mask(enumerator: str) -> int:
+    """The bit of a control or capability by its name in C: ENTRY_IA32E_MODE_GUEST."""
+    for control in tables().controls + tables().capabilities:
+        if control.enumerator == enumerator:
+            return 1 << control.bit
+    raise VmcsError(f"the tables have no control {enumerator}")

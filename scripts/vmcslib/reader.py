@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads a log of any mix of formats into a Log, and picks dumps out of it."""
+
+import re
+
+from .dump import Log
+from .errors import VmcsError
+from .linux_xen import SectionLines
+from .ours import CpuLines
+from .text import open_lines
+from .traces import TraceLines
+
+LOOKED_FOR = """\
+looked for:
+  ours      CPU(0x05): (0x4402) @failure02@exit_reason = 0x80000022
+  XMHF64    CPU(0x05): (0x4402) :VMCS02:info_vmexit_reason = 0x00000000   (or without encoding)
+  Linux     *** Guest State ***  ... in dmesg (kvm_intel.dump_invalid_vmcs=1)
+  Xen       (XEN) *** Guest State ***  ... (xl debug-keys v; xl dmesg)"""
+LOOKED_FOR_EXITS = """\
+looked for:
+  ours      CPU(0x04): 201 0x00007f88f438297c cpuid qual=0x0 ticks=812
+  XMHF64    CPU(0x05): nested vmexit  0x0010cd17 28
+  Linux     kvm_exit: vcpu 0 reason CPUID rip 0x1234 info1 0x0 ...
+  Bochs     12345678d[CPU0  ] VMEXIT reason = 10 (CPUID) qualification=0x0"""
+
+
+def parse(lines, source: str) -> Log:
+    """Reads an iterable of lines."""
+    log = Log(source)
+    ours, sections, traces = CpuLines(log), SectionLines(log), TraceLines(log)
+    number = understood = 0
+    for line in lines:
+        number += 1
+        if "CPU(0x" in line:
+            understood += ours.feed(number, line)
+        elif "*** " in line or "last attempted" in line or ">>> Dom" in line or "VCPU " in line:
+            understood += sections.feed(number, line)
+        elif "VMEXIT " in line or "VMENTER " in line or "VMFAIL" in line:
+            understood += traces.bochs(number, line)
+        elif "kvm_" in line and traces.kvm(number, line):
+            understood += 1
+        elif "IA32_" in line and traces.capabilities(number, line):
+            understood += 1
+        elif sections.open:
+            understood += sections.feed(number, line)
+    log.lines = number
+    log.noise = number - understood - log.unparsed_count
+    log.dumps = [dump for dump in log.dumps if dump.values or dump.absent]
+    log.dumps.sort(key=lambda dump: dump.line)
+    for index, dump in enumerate(log.dumps, 1):
+        dump.number = index
+    return log
+
+
+def read_log(path: str) -> Log:
+    """Reads a file, or standard input for `-`."""
+    return parse(open_lines(path), "<stdin>" if path == "-" else path)
+
+
+def require_dumps(log: Log) -> None:
+    """A log without a dump is an error that says what was looked for."""
+    if not log.dumps:
+        hint = f"; {log.unparsed_count} lines came close (-v shows them)" if log.unparsed_count else ""
+        raise VmcsError(f"{log.source}: no VMCS dump in {log.lines} lines{hint}\n{LOOKED_FOR}")
+
+
+def require_exits(log: Log) -> None:
+    """The same for an exit trace."""
+    if not len(log.exits):
+        raise VmcsError(f"{log.source}: no exit trace in {log.lines} lines\n{LOOKED_FOR_EXITS}")
+
+
+class Selector:
+    """Which dumps are meant: tag, CPU, number, VMCS, the last before a line."""
+
+    KEYS = ("tag", "cpu", "n", "before", "vmcs")
+
+    def __init__(self, text: str = ""):
+        self.text = text
+        self.tag = self.cpu = self.n = self.before = self.vmcs = None
+        for word in filter(None, text.split(",")):
+            self.take(word)
+
+    def take(self, word: str) -> None:
+        """One condition: KEY=VALUE, a number, or a tag."""
+        key, equals, value = word.partition("=")
+        if not equals:
+            key, value = ("n", word) if re.fullmatch(r"-?\d{1,9}", word) else ("tag", word)
+        if key not in self.KEYS:
+            raise VmcsError(f"no such way to pick a dump: {key!r} (known: {', '.join(self.KEYS)})")
+        if key in ("n", "before"):
+            try:
+                setattr(self, key, int(value))
+            except ValueError as error:
+                raise VmcsError(f"{key} takes a number, not {value!r}") from error
+        else:
+            setattr(self, key, value)
+
+    def accepts(self, dump) -> bool:
+        """Whether everything but the number holds for this dump."""
+        return ((self.tag is None or self.tag in (dump.tag, dump.moment)) and
+                (self.cpu is None or cpu_is(dump.cpu, self.cpu)) and
+                (self.vmcs is None or self.vmcs == dump.vmcs) and
+                (self.before is None or dump.line < self.before))
+
+    def pick(self, log: Log) -> list:
+        """The dumps it means, in the order of the log; at least one."""
+        require_dumps(log)
+        found = [dump for dump in log.dumps if self.accepts(dump)]
+        if self.before is not None:
+            found = found[-1:]
+        if self.n is not None and found:
+            index = self.n - 1 if self.n > 0 else self.n
+            if not -len(found) <= index < len(found):
+                raise VmcsError(f"{log.source}: there is no dump number {self.n} (there are {len(found)})")
+            found = [found[index]]
+        if not found:
+            raise VmcsError(f"{log.source}: no dump is {self.text!r}; there are: {known_tags(log)}")
+        return found
+
+
+def known_tags(log: Log) -> str:
+    """The tags of a log's dumps, for an error text."""
+    tags = list(dict.fromkeys(dump.tag or f"n={dump.number}" for dump in log.dumps))
+    return ", ".join(tags[:12]) + (", ..." if len(tags) > 12 else "")
+
+
+def cpu_is(cpu, text: str) -> bool:
+    """Whether the user's word names this CPU: 5, 0x5, 0x05, d0v1."""
+    if isinstance(cpu, int):
+        try:
+            return int(text, 0) == cpu
+        except ValueError:
+            return False
+    return cpu == text
