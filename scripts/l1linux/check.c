@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "l1probe.h"
 
@@ -38,8 +39,25 @@ static u64 word_value(const char *line, const char *name, u64 otherwise)
 	return at ? strtoull(at + strlen(name), NULL, 0) : otherwise;
 }
 
+/* A module's parameters are the words that start with its name and a dot. */
+static void collect_parameters(char *line, const char *prefix, char *into, size_t size)
+{
+	size_t length = strlen(prefix), used = 0;
+
+	for (char *word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
+		if (strncmp(word, prefix, length) == 0 && used < size)
+			used += (size_t)snprintf(into + used, size - used, "%s%s", used ? " " : "",
+						 word + length);
+}
+
+void print_stage(const char *name)
+{
+	printf("PROBE %s tsc=%llu\n", name, (unsigned long long)__rdtsc());
+}
+
 struct expectation read_expectation(void)
 {
+	struct expectation expected;
 	char line[4096] = "";
 	FILE *file = fopen("/proc/cmdline", "r");
 
@@ -47,11 +65,14 @@ struct expectation read_expectation(void)
 		printf("PROBE cannot read /proc/cmdline\n");
 	if (file)
 		fclose(file);
-	return (struct expectation){
+	expected = (struct expectation){
 		.cpus = word_value(line, "probe.cpus=", 1),
 		.native = word_value(line, "probe.native=", 0),
 		.depth = word_value(line, "probe.depth=", 1),
+		.kvm = word_value(line, "probe.kvm=", 0),
 	};
+	collect_parameters(line, "kvm_intel.", expected.kvm_intel, sizeof(expected.kvm_intel));
+	return expected;
 }
 
 bool run_on_cpu(unsigned int cpu)

@@ -11,18 +11,11 @@
 #include <sys/reboot.h>
 #include <termios.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "l1probe.h"
 
 #define BOCHS_SHUTDOWN_PORT 0x8900
 #define QEMU_EXIT_PORT	    0xf4
-
-static int print_stage(const char *name)
-{
-	printf("PROBE %s tsc=%llu\n", name, (unsigned long long)__rdtsc());
-	return 0;
-}
 
 /* Bochs, then QEMU's isa-debug-exit, then whatever ACPI offers. */
 static int stop(void)
@@ -42,10 +35,12 @@ static int check_all(void)
 	struct expectation expected = read_expectation();
 
 	check_identity(&expected);
-	if (!expected.native) {
+	if (!expected.native)
 		check_hidden_memory();
+	if (expected.kvm)
+		check_kvm(&expected);
+	if (!expected.native)
 		check_histogram();
-	}
 	print_verdict();
 	return 0;
 }
@@ -54,8 +49,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 1)
 		return check_all();
-	if (argc == 3 && strcmp(argv[1], "stage") == 0)
-		return print_stage(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "stage") == 0) {
+		print_stage(argv[2]);
+		return 0;
+	}
 	if (argc == 2 && strcmp(argv[1], "stop") == 0)
 		return stop();
 	fprintf(stderr, "usage: l1probe [stage NAME | stop]\n");

@@ -13,9 +13,11 @@ typedef uint64_t u64;
 
 /** What the kernel command line says about the machine (words probe.NAME=VALUE). */
 struct expectation {
-	u64 cpus;   /* probe.cpus: number of CPUs that must be online */
-	u64 native; /* probe.native: 1 when no hypervisor is underneath */
-	u64 depth;  /* probe.depth: nesting depth the hypervisor must report */
+	u64 cpus;	     /* probe.cpus: number of CPUs that must be online */
+	u64 native;	     /* probe.native: 1 when no hypervisor is underneath */
+	u64 depth;	     /* probe.depth: nesting depth the hypervisor must report */
+	u64 kvm;	     /* probe.kvm: 1 to run L2s under KVM */
+	char kvm_intel[256]; /* NAME=VALUE for each word kvm_intel.NAME=VALUE */
 };
 
 /** Counts one check and prints what failed; returns @passed. */
@@ -38,6 +40,12 @@ void check_identity(const struct expectation *expected);
 
 /** Checks that L1 sees neither the address nor the contents of the hypervisor's memory. */
 void check_hidden_memory(void);
+
+/** Prints one line with the time-stamp counter. */
+void print_stage(const char *name);
+
+/** Loads KVM and runs L2s on every CPU. */
+void check_kvm(const struct expectation *expected);
 
 /** Prints the exit histogram when the hypervisor application `trace` is linked in. */
 void check_histogram(void);

@@ -32,6 +32,7 @@ class BootConfig:
     l1: str = "linux"
     l1_cmdline: str = ""
     l1_add: list[str] = field(default_factory=list)
+    l1_kvm: bool = False
     cpus: int = 1
     memory: int = 512
     model: str = DEFAULT_MODEL
@@ -104,6 +105,8 @@ def linux_words(config: BootConfig) -> str:
         words.append(initramfs.BOCHS_WORDS)
     native = config.native or config.emulator == "qemu"  # no VMX there: L0 steps aside
     words.append(f"probe.cpus={config.cpus} probe.native={int(native)}")
+    if config.l1_kvm:
+        words.append(initramfs.KVM_WORDS)
     return " ".join(words)
 
 
@@ -111,6 +114,7 @@ def build_disks(config: BootConfig) -> list[Path]:
     """The images, in the order of their BIOS drive numbers."""
     l1 = images.parse_l1(config.l1, config.l1_cmdline)
     l1.extra = config.l1_add
+    l1.kvm = config.l1_kvm
     disks = []
     if config.xmhf is not None:
         disks.append(images.multiboot_disk(config.xmhf, config.protocol, config.cmdline))
@@ -123,6 +127,7 @@ def build_disks(config: BootConfig) -> list[Path]:
 def default_out(config: BootConfig) -> Path:
     """Where the artefacts go when nobody says."""
     l1 = config.l1.partition(":")[0]
+    l1 += "-kvm" if config.l1_kvm else ""
     who = "native" if config.native else config.xmhf.stem
     return BUILD / "lab" / f"{who}-{l1}-{config.cpus}cpu-{config.emulator}"
 

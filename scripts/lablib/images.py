@@ -25,6 +25,7 @@ class L1:
     path: Path | None = None
     cmdline: str = ""
     extra: list[str] = field(default_factory=list)
+    kvm: bool = False
 
 
 def parse_l1(text: str, cmdline: str = "") -> L1:
@@ -97,10 +98,10 @@ def multiboot_disk(path: Path, protocol: str, cmdline: str) -> Path:
     return store(config, {path.name: data})
 
 
-def linux_disk(cmdline: str, extra: list[str]) -> Path:
+def linux_disk(cmdline: str, extra: list[str], kvm: bool) -> Path:
     """A disk whose GRUB boots L1's Linux."""
     files = {"vmlinuz": initramfs.kernel(),
-             "initrd": initramfs.initrd(initramfs.parse_extra(extra))}
+             "initrd": initramfs.initrd(initramfs.parse_extra(extra), kvm)}
     config = f"{TERMINAL}linux /vmlinuz {grub_words(cmdline)}\ninitrd /initrd\nboot\n"
     return store(config, files)
 
@@ -114,5 +115,5 @@ def l1_disk(l1: L1, linux_words: str) -> Path | None:
         return l1.path
     if l1.kind == "linux":
         words = " ".join(part for part in (linux_words, l1.cmdline) if part)
-        return linux_disk(words, l1.extra)
+        return linux_disk(words, l1.extra, l1.kvm)
     return multiboot_disk(l1.path, l1.kind, l1.cmdline)

@@ -2,13 +2,14 @@
 """L1's Linux: Debian's cloud kernel with an initramfs of busybox and scripts/l1linux."""
 
 import hashlib
+import lzma
 import os
 import subprocess
 from pathlib import Path
 
 from . import cpio
 from .errors import LabError
-from .paths import BUILD, L1LINUX, ROOT, cached, tool
+from .paths import BUILD, L1LINUX, ROOT, cache, cached, tool
 
 # tsc_early_khz: CPUID claims another TSC rate than Bochs' ips (bochs.IPS / 1000).
 BASE_WORDS = ("console=ttyS0,115200 no_timer_check mitigations=off nokaslr nopti "
@@ -20,6 +21,10 @@ NOT_NEEDED = (
     "bpf_prog_test_run_init", "kfunc_init", "bpf_rstat_kfunc_init", "bpf_key_sig_kfuncs_init",
     "crypto_kdf108_init", "blake2s_mod_init", "load_system_certificate_list")
 BOCHS_WORDS = "tsc_early_khz=50000 tsc=reliable"
+# Bochs 3.0 refuses VM entries with the posted-interrupt descriptors that KVM uses.
+KVM_WORDS = "probe.kvm=1 kvm_intel.enable_apicv=0"
+KVM_MODULES = ("irqbypass", "kvm", "kvm-intel")
+XZ_MAGIC = b"\xfd7zXZ\0"
 CFLAGS = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector"]
 DIRECTORIES = ("bin", "dev", "proc", "sys", "tmp", "lib")
 APPLETS = ("sh", "mount", "cat", "echo", "dmesg", "insmod", "ls", "grep", "sleep")
@@ -36,7 +41,7 @@ def digest(*parts: bytes) -> str:
 
 def build_probe() -> Path:
     """Compiles l1probe; the result is cached by the contents of its sources."""
-    sources = sorted(L1LINUX.glob("*.c"))
+    sources = sorted(L1LINUX.glob("*.[cS]"))
     headers = sorted(L1LINUX.glob("*.h")) + [ROOT / "xmhf" / "x86" / "exit_reasons.def"]
     inputs = [path.read_bytes() for path in sources + headers if path.exists()]
     target = BUILD / "l1linux" / f"l1probe-{digest(*inputs, ' '.join(CFLAGS).encode())}"
@@ -66,7 +71,34 @@ def parse_extra(words: list[str]) -> list[tuple[str, Path]]:
     return extra
 
 
-def entries(extra: list[tuple[str, Path]]) -> list[cpio.Entry]:
+def find_module(name: str) -> Path:
+    """A module of Debian's kernel, as it comes or packed by xz."""
+    for path in (cache() / "kernel" / "modules").rglob(f"{name}.ko*"):
+        return path
+    raise LabError(f"Debian's kernel has no module {name}: run scripts/setup")
+
+
+def module(name: str) -> bytes:
+    """The module without debugging and type information, which cost most of its loading."""
+    source = find_module(name).read_bytes()
+    target = BUILD / "l1linux" / f"{name}-{digest(source)}.ko"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        partial.write_bytes(lzma.decompress(source) if source[:6] == XZ_MAGIC else source)
+        subprocess.run([tool("objcopy"), "-R", ".BTF", "-R", ".BTF.ext", "--strip-debug",
+                        str(partial)], check=True)
+        partial.rename(target)
+    return target.read_bytes()
+
+
+def module_entries() -> list[cpio.Entry]:
+    """KVM's modules."""
+    return [cpio.directory("lib/modules")] + [
+        cpio.regular(f"lib/modules/{name}.ko", module(name)) for name in KVM_MODULES]
+
+
+def entries(extra: list[tuple[str, Path]], kvm: bool) -> list[cpio.Entry]:
     """The files of the initramfs."""
     busybox = cached("busybox/busybox", "busybox").read_bytes()
     found = [cpio.directory(name) for name in DIRECTORIES]
@@ -76,6 +108,9 @@ def entries(extra: list[tuple[str, Path]]) -> list[cpio.Entry]:
     found.append(cpio.regular("init", (L1LINUX / "init").read_bytes(), True))
     found.append(cpio.regular("bin/l1probe", build_probe().read_bytes(), True))
     known = set(DIRECTORIES)
+    if kvm:
+        found += module_entries()
+        known.add("lib/modules")
     for name, path in extra:
         parents = [parent.as_posix() for parent in reversed(Path(name).parents)]
         missing = [parent for parent in parents if parent != "." and parent not in known]
@@ -94,9 +129,9 @@ def compress(data: bytes) -> bytes:
     return run.stdout
 
 
-def initrd(extra: list[tuple[str, Path]]) -> bytes:
+def initrd(extra: list[tuple[str, Path]], kvm: bool) -> bytes:
     """The compressed initramfs."""
-    return compress(cpio.archive(entries(extra)))
+    return compress(cpio.archive(entries(extra, kvm)))
 
 
 def kernel() -> bytes:

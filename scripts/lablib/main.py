@@ -25,6 +25,8 @@ def add_what(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--l1-cmdline", default="", metavar="STR", help="more words for L1's command line")
     group.add_argument("--l1-add", action="append", default=[], metavar="[NAME=]FILE",
                        help="one more file for the initramfs of --l1 linux (default name: bin/FILE)")
+    group.add_argument("--l1-kvm", action="store_true",
+                       help="L1's Linux loads KVM and runs its own guests (L2) on every CPU")
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +80,7 @@ def config_of(options: argparse.Namespace) -> booting.BootConfig:
     """The boot that the options describe."""
     config = booting.BootConfig(
         xmhf=options.xmhf, native=options.native, protocol=options.protocol, cmdline=options.cmdline,
-        l1=options.l1, l1_cmdline=options.l1_cmdline, l1_add=options.l1_add, cpus=options.cpus,
+        l1=options.l1, l1_cmdline=options.l1_cmdline, l1_add=options.l1_add, l1_kvm=options.l1_kvm, cpus=options.cpus,
         memory=options.mem, model=options.model, emulator=options.emulator, debugger=options.debugger,
         bochs_options=options.bochs_option, vmx_log=options.vmx_log,
         ignore_bad_msrs=options.bad_msrs == "ignore")
