@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory types in PAT and MTRRs.  Pure.  SDM "Memory Cache Control". */
+/* Memory types in PAT.  Pure.  SDM "Memory Cache Control". */
 #include "nested/entry/entry_values.h"
 
-bool entry_is_mtrr_type(u64 type)
+static bool is_pat_type(u64 type)
 {
 	switch (type) {
 	case MEMORY_TYPE_UC:
@@ -10,6 +10,7 @@ bool entry_is_mtrr_type(u64 type)
 	case MEMORY_TYPE_WT:
 	case MEMORY_TYPE_WP:
 	case MEMORY_TYPE_WB:
+	case MEMORY_TYPE_UC_MINUS:
 		return true;
 	default:
 		return false;
@@ -18,19 +19,8 @@ bool entry_is_mtrr_type(u64 type)
 
 bool entry_is_valid_pat(u64 pat)
 {
-	for (unsigned int shift = 0; shift < 64; shift += 8) {
-		u64 type = pat >> shift & FIELD(7, 0);
-
-		if (!entry_is_mtrr_type(type) && type != MEMORY_TYPE_UC_MINUS)
-			return false;
-	}
-	return true;
-}
-
-bool entry_is_valid_fixed_mtrr(u64 value)
-{
 	for (unsigned int shift = 0; shift < 64; shift += 8)
-		if (!entry_is_mtrr_type(value >> shift & FIELD(7, 0)))
+		if (!is_pat_type(pat >> shift & FIELD(7, 0)))
 			return false;
 	return true;
 }

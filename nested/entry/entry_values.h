@@ -49,11 +49,5 @@ static inline bool fits_32_bits(u64 value)
 	return !(value >> 32);
 }
 
-/** Claim: @type is a memory type that MTRRs can hold. */
-bool entry_is_mtrr_type(u64 type);
-
 /** Claim: each byte of @pat is a memory type that IA32_PAT can hold. */
 bool entry_is_valid_pat(u64 pat);
-
-/** Claim: each byte of @value is a memory type that MTRRs can hold, as in fixed-range MTRRs. */
-bool entry_is_valid_fixed_mtrr(u64 value);
