@@ -203,6 +203,15 @@ static inline uptr read_flags(void)
 	return v;
 }
 
+/** The first word of the structure GS points to: its own address. */
+static inline void *read_gs_self(void)
+{
+	void *v;
+
+	__asm__("mov %%gs:0, %0" : "=r"(v));
+	return v;
+}
+
 /* VMX instructions.  Each returns how it ended: SDM "Conventions" of "VMX Instruction Reference".
  */
 enum vmx_result {
@@ -242,6 +251,21 @@ static inline enum vmx_result vmxoff(void)
 
 	__asm__ volatile("vmxoff" : "=@ccc"(c), "=@ccz"(z) : : "memory");
 	return INSN_VMX_RESULT(c, z);
+}
+
+/** VMREAD of a field that exists in a current VMCS that exists: cannot fail. */
+static inline uptr vmread(uptr encoding)
+{
+	uptr v;
+
+	__asm__ volatile("vmread %1, %0" : "=r"(v) : "r"(encoding) : "cc", "memory");
+	return v;
+}
+
+/** VMWRITE of a field that exists in a current VMCS that exists: cannot fail. */
+static inline void vmwrite(uptr encoding, uptr value)
+{
+	__asm__ volatile("vmwrite %1, %0" : : "r"(encoding), "r"(value) : "cc", "memory");
 }
 
 static inline enum vmx_result vmread_checked(uptr encoding, uptr *value)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# xmhf-nest: one Makefile, no configure step.  `make help` lists the targets.
+
+HYPAPP  ?= none
+BUILD   := build
+CC      ?= gcc
+CLANG   ?= clang
+Q       := @
+MAKEFLAGS += --no-builtin-rules
+
+WARN    := -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Wtype-limits -Werror
+TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -mno-red-zone \
+	-fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -O2 -g -I. \
+	$(WARN) $(CONFIG)
+LDFLAGS_IMAGE := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
+
+.PHONY: all run test help clean setup setup-test check check-style check-emu
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf
+
+help:
+	@echo 'make run          set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
+	@echo 'make test         set up what is missing, and run all tests'
+	@echo 'make all          the hypervisor, with hypapp none and trace: build/*/xmhf.elf'
+	@echo 'make HYPAPP=name build/name/xmhf.elf   with another hypapp'
+	@echo 'make check-style  format, layers, places of assembly, headers alone'
+	@echo 'make check        host tests under sanitizers, with gcc and clang'
+	@echo 'make check-emu    boots in the emulators'
+	@echo 'make clean        removes build/'
+
+clean:
+	rm -rf $(BUILD)
+
+setup:
+	$(Q)scripts/setup run
+
+setup-test:
+	$(Q)scripts/setup test
+
+# --- The hypervisor: one image for each hypapp ---
+
+CORE_C := $(filter-out xmhf/test/%,$(wildcard xmhf/*/*.c))
+CORE_S := $(filter-out xmhf/boot/multiboot.S,$(wildcard xmhf/*/*.S))
+
+# $(1): hypapp
+define HYPERVISOR
+$(1)_OBJS := $$(patsubst %,$(BUILD)/$(1)/%.o,$(CORE_C) $(CORE_S) $$(wildcard hypapps/$(1)/*.c))
+
+$(BUILD)/$(1)/%.c.o: %.c
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $$(TARGET_FLAGS) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$(1)/%.S.o: %.S
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) -I. -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$(1)/xmhf64.elf: $$($(1)_OBJS) xmhf/boot/image.lds
+	$(Q)$$(CC) $(LDFLAGS_IMAGE) -Wl,-T,xmhf/boot/image.lds -o $$@ $$($(1)_OBJS)
+
+$(BUILD)/$(1)/xmhf.bin: $(BUILD)/$(1)/xmhf64.elf
+	$(Q)objcopy -O binary --set-section-flags .bss=alloc,load,contents $$< $$@
+
+$(BUILD)/$(1)/multiboot.o: xmhf/boot/multiboot.S $(BUILD)/$(1)/xmhf.bin
+	$(Q)$$(CC) -m32 -DIMAGE='"$(BUILD)/$(1)/xmhf.bin"' -c $$< -o $$@
+
+$(BUILD)/$(1)/xmhf.elf: $(BUILD)/$(1)/multiboot.o xmhf/boot/multiboot.lds
+	$(Q)ld -m elf_i386 -nostdlib --build-id=none --no-warn-rwx-segments -T xmhf/boot/multiboot.lds -o $$@ $$<
+	@echo "built $$@"
+
+-include $$($(1)_OBJS:.o=.d)
+endef
+$(foreach h,$(sort none trace $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Choices made when the image is built; each may be set with -D. */
+#pragma once
+
+/** 1: count the VMX instructions that L0 executes, for measuring; costs an instruction each. */
+#ifndef CONFIG_COUNT_VMX_INSTRUCTIONS
+#define CONFIG_COUNT_VMX_INSTRUCTIONS 0
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What CPUID tells L1.  Pure. */
+#include "xmhf/vmexit/cpuid.h"
+
+#define CPUID_7_EBX_INTEL_PT BIT32(25)
+
+static void set_if(u32 *word, u32 bit, bool set)
+{
+	*word = set ? *word | bit : *word & ~bit;
+}
+
+static void features(const struct cpuid_policy *policy, u64 cr4, struct cpuid_result *r)
+{
+	if (!policy->vmx)
+		r->ecx &= ~CPUID_1_ECX_VMX;
+	r->ecx &= ~CPUID_1_ECX_SMX; /* L0 does not let L1 have GETSEC */
+	set_if(&r->ecx, CPUID_1_ECX_OSXSAVE, cr4 & CR4_OSXSAVE);
+}
+
+static void structured_features(u32 subleaf, u64 cr4, struct cpuid_result *r)
+{
+	if (subleaf != 0)
+		return;
+	r->ebx &= ~CPUID_7_EBX_INTEL_PT; /* would write to memory past EPT */
+	set_if(&r->ecx, CPUID_7_ECX_OSPKE, cr4 & CR4_PKE);
+}
+
+void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf, u64 cr4,
+		  struct cpuid_result *result)
+{
+	switch (leaf) {
+	case 1:
+		features(policy, cr4, result);
+		break;
+	case 7:
+		structured_features(subleaf, cr4, result);
+		break;
+	case CPUID_LEAF_PT:
+		*result = (struct cpuid_result){ 0 };
+		break;
+	case CPUID_HYPERVISOR_FIRST:
+		*result = (struct cpuid_result){ CPUID_HYPERVISOR_LAST, CPUID_SIGNATURE_EBX,
+						 CPUID_SIGNATURE_ECX, CPUID_SIGNATURE_EDX };
+		break;
+	case CPUID_HYPERVISOR_LAST:
+		*result = (struct cpuid_result){ policy->version, policy->nesting_depth, 0, 0 };
+		break;
+	}
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * EPT violations of L1.  Addresses above what EPT01 maps eagerly are mapped on demand.
+ *
+ * L0's own memory is absent.  An instruction that touches it runs once, alone, on this
+ * CPU's private copy of EPT01's tables in which that page leads to a scratch page of
+ * all-ones; the monitor trap flag ends it and the copy is dropped.  So reads give
+ * all-ones and writes are lost, whatever the instruction is, without an emulator.
+ */
+#include "xmhf/cpu/exception.h"
+#include "xmhf/device/log.h"
+#include "xmhf/lib/string.h"
+#include "xmhf/memory/physmap.h"
+#include "xmhf/vmexit/kick.h"
+#include "xmhf/vmexit/vmexit.h"
+
+#define LEVEL_PT 1
+
+static u64 *table_of(hpa_t page)
+{
+	return hpa_to_pointer(page);
+}
+
+static unsigned int index_of(u64 address, unsigned int level)
+{
+	return (address >> (12 + 9 * (level - 1))) & 511;
+}
+
+static bool is_private(const struct vcpu *vcpu, u64 entry)
+{
+	for (u32 i = 0; i < vcpu->step.table_count; i++) {
+		if (vcpu->step.tables[i].v == (entry & EPT_ADDRESS))
+			return true;
+	}
+	return false;
+}
+
+/* The private table below @entry: a copy of what is there, or empty, made at first need. */
+static u64 *private_table(struct vcpu *vcpu, u64 *entry)
+{
+	hpa_t page;
+
+	if (is_private(vcpu, *entry))
+		return table_of(hpa(*entry & EPT_ADDRESS));
+	if (vcpu->step.table_count == ARRAY_SIZE(vcpu->step.tables))
+		return NULL;
+	page = vcpu->step.tables[vcpu->step.table_count++];
+	if (*entry & EPT_RWX)
+		memcpy(table_of(page), table_of(hpa(*entry & EPT_ADDRESS)), PAGE_SIZE);
+	else
+		memset(table_of(page), 0, PAGE_SIZE);
+	*entry = page.v | EPT_RWX;
+	return table_of(page);
+}
+
+static void start_step(struct vcpu *vcpu)
+{
+	vcpu->step.table_count = 0;
+	memcpy(table_of(vcpu->step.root), table_of(machine.ept.root), PAGE_SIZE);
+	memset(table_of(vcpu->step.scratch), 0xff, PAGE_SIZE);
+	vcpu->step.active = true;
+}
+
+/* Maps the hidden page at @address to the scratch page, in the private tables only. */
+static bool show_scratch(struct vcpu *vcpu, u64 address)
+{
+	u64 *table = table_of(vcpu->step.root);
+
+	for (unsigned int level = 4; level > LEVEL_PT; level--) {
+		table = private_table(vcpu, &table[index_of(address, level)]);
+		if (!table)
+			return false;
+	}
+	table[index_of(address, LEVEL_PT)] = vcpu->step.scratch.v | EPT_RWX |
+					     field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB);
+	return true;
+}
+
+static u64 private_eptp(const struct vcpu *vcpu)
+{
+	return (ept01_pointer(&machine.ept) & ~EPTP_ADDRESS) | vcpu->step.root.v;
+}
+
+static void set_monitor_trap(bool on)
+{
+	u64 proc1 = vmcs_read(VMCS_processor_based_controls);
+
+	vmcs_write(VMCS_processor_based_controls,
+		   on ? proc1 | PROC1_MONITOR_TRAP_FLAG : proc1 & ~(u64)PROC1_MONITOR_TRAP_FLAG);
+}
+
+static void end_step(struct vcpu *vcpu)
+{
+	vcpu->step.active = false;
+	vmcs_write(VMCS_eptp, ept01_pointer(&machine.ept));
+	set_monitor_trap(false);
+}
+
+static void access_hidden(struct vcpu *vcpu, u64 address)
+{
+	if (!machine.refused_accesses_logged) {
+		machine.refused_accesses_logged = true;
+		log_line("L1 touches L0's memory at 0x%llx (rip 0x%llx): it reads all-ones; "
+			 "further accesses are only counted",
+			 address, vmcs_read(VMCS_guest_rip));
+	}
+	vcpu->refused_accesses++;
+	kick_lock_ept(vcpu);
+	if (!vcpu->step.active)
+		start_step(vcpu);
+	if (!show_scratch(vcpu, address & ~(PAGE_SIZE - 1))) {
+		/* One instruction in more page tables than the step has: start over with this. */
+		start_step(vcpu);
+		show_scratch(vcpu, address & ~(PAGE_SIZE - 1));
+	}
+	spin_unlock(&machine.ept_lock);
+	vmcs_write(VMCS_eptp, private_eptp(vcpu));
+	invept(INVEPT_SINGLE_CONTEXT, private_eptp(vcpu));
+	set_monitor_trap(true);
+}
+
+/* An EPT violation while IRET runs leaves NMIs unblocked too early: SDM "Exit Qualification for
+ * EPT Violations", NMI unblocking due to IRET. */
+static void restore_nmi_blocking(u64 qualification)
+{
+	if ((qualification & EPT_VIOLATION_NMI_UNBLOCKED) &&
+	    !(vmcs_read(VMCS_idt_vectoring_information) & INTR_INFO_VALID))
+		vmcs_write(VMCS_guest_interruptibility_state,
+			   vmcs_read(VMCS_guest_interruptibility_state) | BLOCKING_BY_NMI);
+}
+
+static enum ept01_result map_on_demand(struct vcpu *vcpu, u64 address)
+{
+	enum ept01_result result;
+
+	kick_lock_ept(vcpu);
+	result = ept01_map_on_demand(&machine.ept, l1pa(address));
+	if (result == EPT01_FLUSH) {
+		kick_flush_ept(vcpu);
+		ept01_flushed(&machine.ept);
+		result = ept01_map_on_demand(&machine.ept, l1pa(address));
+	}
+	spin_unlock(&machine.ept_lock);
+	return result;
+}
+
+void vmexit_ept_violation(struct vcpu *vcpu)
+{
+	u64 address = vmcs_read(VMCS_guest_physical_address);
+
+	restore_nmi_blocking(vmcs_read(VMCS_exit_qualification));
+	vmexit_reinject_interrupted_event();
+	if (machine_overlaps_hidden(address, 1)) {
+		access_hidden(vcpu, address);
+		return;
+	}
+	if (vcpu->step.active)
+		end_step(vcpu); /* the mapping of the step is now stale: step again */
+	switch (map_on_demand(vcpu, address)) {
+	case EPT01_PRESENT: /* mapped meanwhile by another CPU */
+		invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
+		break;
+	case EPT01_REFUSED:
+		access_hidden(vcpu, address);
+		break;
+	default:
+		break;
+	}
+}
+
+void vmexit_ept_misconfiguration(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	panic("EPT01 is misconfigured", 0, 0);
+}
+
+void vmexit_mtf(struct vcpu *vcpu)
+{
+	end_step(vcpu);
+}

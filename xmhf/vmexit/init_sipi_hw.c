@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * INIT, SIPI and triple fault of L1's CPUs.
+ *
+ *   active --INIT--> wait-for-SIPI --SIPI--> active        (the boot CPU: INIT restarts it
+ *   at the reset vector, as without L0)
+ *
+ * No INIT ever leads out of VMX operation.  SDM "Multiple-Processor Initialization",
+ * "Other Causes of VM Exits".
+ */
+#include "xmhf/cpu/apic_hw.h"
+#include "xmhf/device/log.h"
+#include "xmhf/vmexit/kick.h"
+#include "xmhf/vmexit/vmexit.h"
+#include "xmhf/x86/msr.h"
+
+#define SIPI_VECTOR FIELD(7, 0)
+
+static void set_waits_for_sipi(struct vcpu *vcpu, bool waits)
+{
+	__atomic_store_n(&vcpu->waits_for_sipi, waits, __ATOMIC_SEQ_CST);
+}
+
+void vmexit_init(struct vcpu *vcpu)
+{
+	bool boot_cpu = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_BSP;
+
+	if (kick_answer(vcpu))
+		return;
+	if (vcpu->step.active)
+		vmexit_mtf(vcpu);
+	apic_reset_by_init();
+	vmcs01_set_init_state(vcpu, boot_cpu ? ACTIVITY_ACTIVE : ACTIVITY_WAIT_FOR_SIPI);
+	set_waits_for_sipi(vcpu, !boot_cpu);
+}
+
+void vmexit_sipi(struct vcpu *vcpu)
+{
+	u16 vector = (u16)field_get(vmcs_read(VMCS_exit_qualification), SIPI_VECTOR);
+
+	if (vcpu->parked)
+		return;
+	set_waits_for_sipi(vcpu, false);
+	kick_answer(vcpu);
+	vmcs01_set_real_mode_rip((u16)(vector << 8), 0);
+	vmcs_write(VMCS_guest_activity_state, ACTIVITY_ACTIVE);
+}
+
+void vmexit_triple_fault(struct vcpu *vcpu)
+{
+	struct descriptor_table_pointer nothing = { 0, 0 };
+
+	log_line("L1's CPU took a triple fault at rip 0x%llx: so does this one",
+		 vmcs_read(VMCS_guest_rip));
+	(void)vcpu;
+	/* Shutdown outside VMX operation: what the chipset does then is the machine's affair. */
+	vmxoff();
+	lidt(&nothing);
+	write_cr2(*(volatile uptr *)0);
+	for (;;)
+		halt();
+}

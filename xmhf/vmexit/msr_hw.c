@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * RDMSR and WRMSR exits of L1: the MSRs of the bitmap in vmcs01.c, and all outside its
+ * two ranges, which the processor itself judges.
+ */
+#include "xmhf/cpu/exception.h"
+#include "xmhf/device/log.h"
+#include "xmhf/vmexit/kick.h"
+#include "xmhf/vmexit/vmexit.h"
+#include "xmhf/x86/msr.h"
+
+static bool is_hidden(u32 index)
+{
+	return (index >= MSR_IA32_VMX_BASIC && index <= MSR_IA32_VMX_EXIT_CTLS2) ||
+	       (index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B);
+}
+
+static bool read_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	if (index == MSR_IA32_FEATURE_CONTROL) {
+		*value = vcpu->l1_feature_control;
+		return true;
+	}
+	return !is_hidden(index) && rdmsr_safe(index, value);
+}
+
+void vmexit_rdmsr(struct vcpu *vcpu)
+{
+	u64 value;
+
+	if (!read_msr(vcpu, (u32)vcpu->regs[GPR_RCX], &value)) {
+		vmexit_inject_gp();
+		return;
+	}
+	vcpu->regs[GPR_RAX] = (u32)value;
+	vcpu->regs[GPR_RDX] = value >> 32;
+	vmexit_skip_instruction();
+}
+
+/*
+ * L1 writes an MTRR on each of its CPUs with the same value.  The first write that
+ * changes the model changes EPT01; every write ends this CPU's cached translations,
+ * and L1 has to write on all CPUs before it relies on the new type.
+ */
+static bool write_mtrr(struct vcpu *vcpu, u32 index, u64 value)
+{
+	struct mtrr_state *model = &machine.ept.mtrr;
+	struct mtrr_state changed;
+
+	if (!mtrr_write_is_valid(model, index, value) || !wrmsr_safe(index, value))
+		return false;
+	kick_lock_ept(vcpu);
+	if (mtrr_get(model, index) != value) {
+		changed = *model;
+		mtrr_set(&changed, index, value);
+		ept01_retype(&machine.ept, &changed);
+	}
+	spin_unlock(&machine.ept_lock);
+	invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
+	return true;
+}
+
+/* The APIC page must not lie over L0's memory: L0 would lose sight of it. */
+static bool write_apic_base(u64 value)
+{
+	if (machine_overlaps_hidden(value & APIC_BASE_ADDRESS, PAGE_SIZE)) {
+		log_line("L1 tried to move its APIC onto L0's memory: refused");
+		return false;
+	}
+	return wrmsr_safe(MSR_IA32_APIC_BASE, value);
+}
+
+static bool write_msr(struct vcpu *vcpu, u32 index, u64 value)
+{
+	if (index == MSR_IA32_FEATURE_CONTROL || is_hidden(index))
+		return false; /* locked, read-only, or not there */
+	if (index == MSR_IA32_BIOS_UPDT_TRIG)
+		return true; /* SDM "Microcode Update Resources" lets a VMM ignore it */
+	if (index == MSR_IA32_APIC_BASE)
+		return write_apic_base(value);
+	if (mtrr_is_mtrr_msr(&machine.ept.mtrr, index))
+		return write_mtrr(vcpu, index, value);
+	return wrmsr_safe(index, value);
+}
+
+void vmexit_wrmsr(struct vcpu *vcpu)
+{
+	u64 value = vcpu->regs[GPR_RDX] << 32 | (u32)vcpu->regs[GPR_RAX];
+
+	if (write_msr(vcpu, (u32)vcpu->regs[GPR_RCX], value))
+		vmexit_skip_instruction();
+	else
+		vmexit_inject_gp();
+}

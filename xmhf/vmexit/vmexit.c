@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Dispatch of VM exits, and what several handlers need. */
+#include "xmhf/vmexit/vmexit.h"
+
+#include "xmhf/cpu/exception.h"
+#include "xmhf/device/log.h"
+#include "xmhf/hypapp/hypapp.h"
+#include "xmhf/lib/format.h"
+#include "xmhf/x86/cpu.h"
+
+static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
+	[EXIT_REASON_TRIPLE_FAULT] = vmexit_triple_fault,
+	[EXIT_REASON_INIT_SIGNAL] = vmexit_init,
+	[EXIT_REASON_SIPI] = vmexit_sipi,
+	[EXIT_REASON_CPUID] = vmexit_cpuid,
+	[EXIT_REASON_GETSEC] = vmexit_invalid_opcode,
+	[EXIT_REASON_INVD] = vmexit_invd,
+	[EXIT_REASON_VMCALL] = vmexit_vmcall,
+	[EXIT_REASON_VMCLEAR] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMLAUNCH] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMPTRLD] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMPTRST] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMREAD] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMRESUME] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMWRITE] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMXOFF] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMXON] = vmexit_invalid_opcode,
+	[EXIT_REASON_CR_ACCESS] = vmexit_cr_access,
+	[EXIT_REASON_RDMSR] = vmexit_rdmsr,
+	[EXIT_REASON_WRMSR] = vmexit_wrmsr,
+	[EXIT_REASON_MONITOR_TRAP_FLAG] = vmexit_mtf,
+	[EXIT_REASON_EPT_VIOLATION] = vmexit_ept_violation,
+	[EXIT_REASON_EPT_MISCONFIGURATION] = vmexit_ept_misconfiguration,
+	[EXIT_REASON_INVEPT] = vmexit_invalid_opcode,
+	[EXIT_REASON_INVVPID] = vmexit_invalid_opcode,
+	[EXIT_REASON_XSETBV] = vmexit_xsetbv,
+};
+
+void vmexit_skip_instruction(void)
+{
+	u64 interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
+	u64 rflags = vmcs_read(VMCS_guest_rflags);
+
+	vmcs_write(VMCS_guest_rip,
+		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
+	if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+		vmcs_write(VMCS_guest_interruptibility_state,
+			   interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	if (rflags & RFLAGS_TF)
+		vmcs_write(VMCS_guest_pending_debug_exceptions, PENDING_DEBUG_BS);
+	if (rflags & RFLAGS_RF)
+		vmcs_write(VMCS_guest_rflags, rflags & ~RFLAGS_RF);
+}
+
+static void inject(enum exception_vector vector, u32 more)
+{
+	vmcs_write(VMCS_entry_interruption_information,
+		   INTR_INFO_VALID | (u32)field_make(INTR_INFO_TYPE, INTR_TYPE_HARDWARE_EXCEPTION) |
+			   vector | more);
+}
+
+void vmexit_inject_exception(enum exception_vector vector)
+{
+	inject(vector, 0);
+}
+
+void vmexit_inject_gp(void)
+{
+	/* In real mode exceptions push no error code, and VM entry insists on that. */
+	bool protected_mode = vmcs_read(VMCS_guest_cr0) & CR0_PE;
+
+	vmcs_write(VMCS_entry_exception_error_code, 0);
+	inject(VECTOR_GP, protected_mode ? INTR_INFO_ERROR_CODE : 0);
+}
+
+void vmexit_reinject_interrupted_event(void)
+{
+	u64 info = vmcs_read(VMCS_idt_vectoring_information);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	/* Bit 12 is undefined here and must be 0 there. */
+	vmcs_write(VMCS_entry_interruption_information, info & ~(u64)INTR_INFO_NMI_UNBLOCKED);
+	if (info & INTR_INFO_ERROR_CODE)
+		vmcs_write(VMCS_entry_exception_error_code,
+			   vmcs_read(VMCS_idt_vectoring_error_code));
+	vmcs_write(VMCS_entry_instruction_length, vmcs_read(VMCS_exit_instruction_length));
+	/* The injection blocks NMIs again itself: "VM-Entry Controls for Event Injection". */
+	if (field_get(info, INTR_INFO_TYPE) == INTR_TYPE_NMI)
+		vmcs_write(VMCS_guest_interruptibility_state,
+			   vmcs_read(VMCS_guest_interruptibility_state) & ~(u64)BLOCKING_BY_NMI);
+}
+
+void vmexit_invalid_opcode(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	vmexit_inject_exception(VECTOR_UD);
+}
+
+static _Noreturn void stop_at(const char *what, u64 reason)
+{
+	char text[96];
+
+	format_text(text, sizeof(text), "%s: exit reason 0x%llx (%s), qualification 0x%llx", what,
+		    reason, exit_reason_name((u32)reason & 0xffff),
+		    vmcs_read(VMCS_exit_qualification));
+	panic(text, 0, 0);
+}
+
+static void handle(struct vcpu *vcpu, u64 reason)
+{
+	vmexit_handler *handler = reason < EXIT_REASON_COUNT ? handlers[reason] : NULL;
+
+	if (!handler)
+		stop_at("VM exit that VMCS01 does not ask for", reason);
+	handler(vcpu);
+}
+
+static void handle_and_report(struct vcpu *vcpu, u64 reason)
+{
+	u64 start = rdtsc();
+	struct hypapp_exit exit = {
+		.kind = HYPAPP_EXIT_101,
+		.reason = (u32)reason,
+		.rip = vmcs_read(VMCS_guest_rip),
+		.qualification = vmcs_read(VMCS_exit_qualification),
+	};
+
+	handle(vcpu, reason);
+	exit.ticks = rdtsc() - start;
+	hypapp_exit(vcpu->cpu.id, &exit);
+}
+
+/** Called by vmexit_stub.S; returns 0 to resume, 1 to launch. */
+u32 vmexit_handle(struct vcpu *vcpu);
+u32 vmexit_handle(struct vcpu *vcpu)
+{
+	u64 reason = vmcs_read(VMCS_exit_reason);
+
+	if (CONFIG_COUNT_VMX_INSTRUCTIONS)
+		vcpu->cpu.counters.exits++;
+	if (hypapp_observes_exits)
+		handle_and_report(vcpu, reason);
+	else
+		handle(vcpu, reason);
+	return 0;
+}
+
+/** Called by vmexit_stub.S when VMLAUNCH or VMRESUME of VMCS01 failed: our mistake. */
+u32 vmentry_failed(struct vcpu *vcpu);
+u32 vmentry_failed(struct vcpu *vcpu)
+{
+	char text[96];
+
+	(void)vcpu;
+	format_text(text, sizeof(text), "VM entry to L1 failed: error %u (%s)",
+		    (u32)vmcs_read(VMCS_vm_instruction_error),
+		    vm_instruction_error_text((u32)vmcs_read(VMCS_vm_instruction_error)));
+	panic(text, 0, 0);
+}

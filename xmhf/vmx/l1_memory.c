@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Access to L1's memory: identity-mapped, without what L0 hides. */
+#include "xmhf/memory/l1_memory.h"
+
+#include "xmhf/lib/string.h"
+#include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/machine.h"
+#include "xmhf/x86/cpu.h"
+
+void *l1_memory_view(l1pa_t address, u64 size)
+{
+	if (machine_overlaps_hidden(address.v, size))
+		return NULL;
+	return (void *)(uptr)physmap_view(address.v, size);
+}
+
+static u64 to_page_end(u64 address, u64 size)
+{
+	return min_u64(size, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
+}
+
+void l1_memory_read(l1pa_t address, void *out, u64 size)
+{
+	u8 *to = out;
+
+	while (size) {
+		u64 n = to_page_end(address.v, size);
+		const void *from = l1_memory_view(address, n);
+
+		if (from)
+			memcpy(to, from, n);
+		else
+			memset(to, 0xff, n);
+		address.v += n;
+		to += n;
+		size -= n;
+	}
+}
+
+void l1_memory_write(l1pa_t address, const void *in, u64 size)
+{
+	const u8 *from = in;
+
+	while (size) {
+		u64 n = to_page_end(address.v, size);
+		void *to = l1_memory_view(address, n);
+
+		if (to)
+			memcpy(to, from, n);
+		address.v += n;
+		from += n;
+		size -= n;
+	}
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a panic needs from the layer above. */
+#pragma once
+
+#include "xmhf/vmx/vcpu.h"
+
+/** Stops all CPUs but the one of @vcpu, the caller's.  In xmhf/vmexit. */
+void panic_stop_other_cpus(struct vcpu *vcpu);
