@@ -9,10 +9,12 @@
 #include "nested/insn/l1_cpu_state.h"
 #include "xmhf/vmx/caps.h"
 
-/** L1's registers that the exit leaves alone unless VMCS12 asks; before the exit. */
+/** What the state after the exit also depends on. */
 struct host_state_before {
-	u64 cr0, cr4; /* L2's registers at the exit, as the processor would hold them */
-	u64 efer;     /* L2's, at the exit */
+	u64 cr0;		    /* the processor's, at the exit: L2's */
+	u64 efer;		    /* likewise */
+	u32 interruptibility_state; /* L2's, at the exit */
+	bool exit_is_nmi;	    /* the exit was caused directly by an NMI */
 };
 
 /** L1's state after the exit; "loads" fields say whether the value is to be loaded. */
