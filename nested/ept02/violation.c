@@ -146,9 +146,10 @@ static bool look_below(struct ept02 *ept, u64 address)
 {
 	if (address - ept->lower_base < ept->lower.page_size)
 		return true;
-	ept->lower.page_size = 0;
-	if (!ept02_lower_lookup(l1pa(address), &ept->lower))
+	if (!ept02_lower_lookup(l1pa(address), &ept->lower)) {
+		ept->lower.page_size = 0;
 		return false;
+	}
 	ept->lower_base = align_down(address, ept->lower.page_size);
 	ept->lower.address.v = align_down(ept->lower.address.v, ept->lower.page_size);
 	return true;

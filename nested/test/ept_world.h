@@ -277,3 +277,87 @@ static WORLD_UNUSED u64 world_random(u64 below)
 	world_seed ^= world_seed << 17;
 	return (world_seed >> 11) % below;
 }
+
+/* Tables reachable from @table; complains of one that is reached twice or owned by another. */
+static WORLD_UNUSED u64 world_count_tables(const struct ept02 *ept, const struct ept02_table *table,
+					   unsigned int context, u8 *reached)
+{
+	u64 count = 1;
+	unsigned int i;
+
+	ok(!reached[table - ept->tables]++, "table reached once");
+	ok(table->context == context, "table owned by its context");
+	for (i = 0; i < 512 && table->level > 1; i++) {
+		u64 e = table->entries[i];
+		const struct ept02_table *below;
+
+		if (!(e & 7) || e & 0x80)
+			continue;
+		below = &ept->tables[((e & 0xffffffffff000ULL) - WORLD_POOL_HOST) / 4096];
+		ok(below->parent == table && below->parent_index == i &&
+			   below->level + 1 == table->level,
+		   "link and parent agree");
+		ok(table->used & BIT(i / 8), "used line is marked");
+		count += world_count_tables(ept, below, context, reached);
+	}
+	return count;
+}
+
+/* The pool holds every table once; free tables are clear. */
+static WORLD_UNUSED void world_check_pool(const struct ept02 *ept)
+{
+	static u8 reached[4096];
+	u64 used = 0, free_tables = 0;
+	const struct ept02_table *t;
+	unsigned int i, n;
+
+	memset(reached, 0, sizeof(reached));
+	for (i = 0; i < EPT02_CONTEXTS; i++) {
+		if (ept->contexts[i].root)
+			used += world_count_tables(ept, ept->contexts[i].root, i, reached);
+	}
+	for (t = ept->free; t; t = t->next_free, free_tables++) {
+		u64 bits = 0;
+
+		ok(!reached[t - ept->tables]++, "free table is not in use");
+		for (n = 0; n < 512; n++)
+			bits |= t->entries[n] | t->seen[n];
+		ok(!bits, "free table is clear");
+	}
+	is_u64(used, ept->tables_count - ept->free_count, "tables in use");
+	is_u64(free_tables, ept->free_count, "free tables");
+}
+
+/* A touch by L2: one EPT violation. */
+static WORLD_UNUSED enum ept02_result world_touch(struct ept02 *ept, u64 eptp12, u64 l2, u64 access,
+						  struct ept02_outcome *out)
+{
+	return ept02_handle_violation(ept, ept02_context(ept, eptp12), l2pa(l2), access | 0x180,
+				      out);
+}
+
+/* Touches, and expects the composed translation of it. */
+static WORLD_UNUSED void world_touch_and_check(struct ept02 *ept, u64 eptp12, u64 l2, u64 access)
+{
+	struct oracle o = oracle_walk(eptp12, l2);
+	struct ept02_outcome out;
+	enum ept02_result r = world_touch(ept, eptp12, l2, access, &out);
+	enum ept02_result want = o.fate == ORACLE_MISCONFIGURATION ? EPT02_REFLECT_MISCONFIGURATION
+				 : o.fate == ORACLE_VIOLATION || access & ~o.rights12
+					 ? EPT02_REFLECT_VIOLATION
+				 : access & ~o.rights ? EPT02_L0_OWNED
+						      : EPT02_FIXED;
+	struct hardware h = hardware_walk(ept02_context(ept, eptp12)->eptp02, l2);
+
+	ok(r == want, "0x%llx access %llu: result %d, expected %d", l2, access, r, want);
+	ok(!h.misconfigured, "0x%llx: not misconfigured", l2);
+	if (r == EPT02_REFLECT_VIOLATION)
+		is_u64(out.qualification, access | 0x180 | o.rights12 << 3, "qualification");
+	if (r != EPT02_FIXED)
+		return;
+	o = oracle_walk(eptp12, l2); /* flags may be set now */
+	is_u64(h.rights, o.written_allowed ? o.rights : o.rights & ~2ULL, "rights");
+	is_u64(h.host, o.host, "host address");
+	is_u64(h.type, o.type, "memory type");
+	is_u64(h.ignore_pat, o.ignore_pat, "ignore PAT");
+}
