@@ -1,3 +1,151 @@
 # SPDX-License-Identifier: BSD-2-Clause
-def add_arguments(parser): pass
-def run(options): return 2
+"""vmcs as-c: a dump as a case of lhv.
+
+What can be carried to another machine is set: controls, guest state that is no address.  The host
+state and what points into memory stay those of lhv's golden state, unless --everything.
+"""
+
+import re
+import textwrap
+
+from .decode import describe
+from .inputs import Inputs
+from .show import guest_mode
+from .tables import control_mask, tables
+
+MODES = {"64-bit mode": "L2_LONG", "compatibility mode": "L2_COMPAT", "PAE paging": "L2_PAE",
+         "32-bit paging": "L2_PLAIN", "protected mode without paging": "L2_FLAT",
+         "real-address mode": "L2_REAL", "virtual-8086 mode": "L2_V86"}
+PROGRAMS = {"L2_LONG": "l2_vmcall", "L2_REAL": "l2_vmcall16", "L2_V86": "l2_vmcall16"}
+# Fields that mean another machine's memory or identity.
+ELSEWHERE = re.compile(r"address$|pointer$|^eptp$|^hlatp$|_cr3$|_base$|_rip$|_rsp$|_ssp$|guest_pdpte|"
+                       r"sysenter_e[si]p$|interrupt_ssp_table|^vpid$|_selector$|(gdtr|idtr|tr)_limit$|"
+                       r"msr_(load|store)_count$|^pml_index$|^tsc_offset$")
+WORDS = {"pin_based_controls": "PIN", "processor_based_controls": "PROC1",
+         "secondary_processor_based_controls": "PROC2", "exit_controls": "EXIT",
+         "entry_controls": "ENTRY"}
+
+
+def add_arguments(parser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--name", default="from-dump", help="the case's name (default: from-dump)")
+    parser.add_argument("--topic", default="dump", help="the topic's name (default: dump)")
+    parser.add_argument("--everything", action="store_true",
+                        help="also host state and addresses, which belong to the dumped machine")
+
+
+def portable(field) -> bool:
+    """Whether a field's value means the same on lhv's machine."""
+    return field.type in ("control", "guest") and not ELSEWHERE.search(field.name)
+
+
+def settings(dump, everything: bool) -> tuple:
+    """(fields to set, fields left as they are)."""
+    known = [field for field in tables().fields
+             if field.name in dump.values and field.type != "read-only"]
+    chosen = [field for field in known if everything or portable(field)]
+    return chosen, [field for field in known if field not in chosen]
+
+
+def setting(dump, field) -> list:
+    """The C lines that set one field."""
+    value = dump.values[field.name]
+    meaning = describe(field.name, value, dump).replace("*/", "* /")
+    lines = [f"\t/* {line} */" for line in textwrap.wrap(meaning, 88)] if value else []
+    suffix = "ULL" if field.digits == 16 else ""
+    word = WORDS.get(field.name)
+    if word:
+        return lines + [f"\tset_word(VMX_WORD_{word}, VMCS_{field.name}, 0x{value:0{field.digits}x});"]
+    return lines + [f"\tset_if_there(VMCS_{field.name}, 0x{value:0{field.digits}x}{suffix});"]
+
+
+def expectation(dump, mode: str) -> list:
+    """What the dumped machine saw, as a check."""
+    error, reason = dump.get("vm_instruction_error"), dump.get("exit_reason")
+    failed = tables().masks["EXIT_REASON_ENTRY_FAILURE"]
+    if reason is not None and reason & failed:
+        name = enumerator(reason & 0xFFFF)
+        qualification = dump.get("exit_qualification") or 0
+        return [f"\tcheck_entry_failure(vm_enter(), {name}, {qualification}, \"as in the dump\");"]
+    if error in (7, 8):
+        return [f"\tcheck_vmfail(vm_enter(), {error}, \"as in the dump\");"]
+    program = PROGRAMS.get(mode, "l2_vmcall32")
+    return [f"\tcheck_exit(vm_run({program}), EXIT_REASON_VMCALL, \"enters with these fields\");"]
+
+
+def enumerator(reason: int) -> str:
+    """EXIT_REASON_... of a number."""
+    for name, number in tables().exit_enumerators.items():
+        if number == reason:
+            return f"EXIT_REASON_{name}"
+    return str(reason)
+
+
+HEAD = """\
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * {title}
+ * as a case.  Control words are fitted to what this processor allows; fields that it does
+ * not have are left out.
+ */
+#include "lhv/suite/case.h"
+#include "lhv/vm/programs.h"
+
+static void set_if_there(u32 encoding, u64 value)
+{{
+	if (vm_has(encoding))
+		vm_set(encoding, value);
+}}
+
+static void set_word(enum vmx_control_word word, u32 encoding, u32 value)
+{{
+	const struct control_caps *caps = &facts.word[word];
+
+	set_if_there(encoding, (value | caps->must) & caps->may);
+}}
+"""
+
+
+def as_c(dump, name: str, topic: str, everything: bool) -> str:
+    """The whole file."""
+    mode = MODES.get(guest_mode(dump), "L2_NATIVE")
+    chosen, left = settings(dump, everything)
+    function = re.sub(r"\W", "_", name)
+    title = re.sub(r"\*/|[\r\n]", " ", dump.title())
+    out = [HEAD.format(title=title)]
+    out += [f"static void {function}(void)", "{",
+            f"\tif (!case_requires(vm_reset({mode}), \"this processor or build lacks the mode\"))",
+            "\t\treturn;"]
+    for field in chosen:
+        out += setting(dump, field)
+    if left:
+        out += ["\t/*", "\t * As in the golden state, for these are addresses of the dumped machine:"]
+        out += [f"\t * {line}" for line in textwrap.wrap(", ".join(field.name for field in left), 86)]
+        out += ["\t */"]
+    out += expectation(dump, mode) + ["}", "", "static const struct lhv_case cases[] = {",
+            f"\t{{ .name = \"{name}\", .needs = {needs(dump)}, .run = {function} }},", "};",
+            f"LHV_TOPIC(\"{topic}\", cases);"]
+    return "\n".join(out)
+
+
+def needs(dump) -> str:
+    """What the case needs of the processor."""
+    words = ["NEEDS_VMX"]
+    proc1, proc2 = dump.get("processor_based_controls") or 0, dump.get("secondary_processor_based_controls") or 0
+    if proc1 & control_mask("PROC1_ACTIVATE_SECONDARY_CONTROLS"):
+        if proc2 & control_mask("PROC2_ENABLE_EPT"):
+            words.append("NEEDS_EPT")
+        if proc2 & control_mask("PROC2_UNRESTRICTED_GUEST"):
+            words.append("NEEDS_UNRESTRICTED")
+    if (dump.get("entry_controls") or 0) & control_mask("ENTRY_IA32E_MODE_GUEST"):
+        words.append("NEEDS_64BIT")
+    return " | ".join(words)
+
+
+def run(options) -> int:
+    """vmcs as-c"""
+    inputs = Inputs(options.verbose)
+    for word in options.files:
+        dump = inputs.one(word, options.picked)
+        print(as_c(dump, options.name, options.topic, options.everything))
+    return 0
