@@ -239,11 +239,21 @@ static bool trial_same_text(const char *a, const char *b)
 	}
 }
 
+static bool trial_was_refused(const char *function, const char *rule)
+{
+	for (unsigned int i = 0; i < refusal_count; i++)
+		if (!strcmp(refusals[i].function, function) &&
+		    trial_same_text(refusals[i].rule, rule))
+			return true;
+	return false;
+}
+
 static void trial_note(struct check_failure why, const char *rule)
 {
 	ok(why.rule && trial_same_text(why.rule, rule), "refused by \"%s\", got \"%s\"", rule,
 	   why.rule ? why.rule : "accepted");
-	if (why.rule && refusal_count < TRIAL_RULES_MAX)
+	if (why.rule && !trial_was_refused(why.function, why.rule) &&
+	    refusal_count < TRIAL_RULES_MAX)
 		refusals[refusal_count++] = why;
 	t = good;
 }
@@ -304,15 +314,6 @@ static void trial_rule_text(const char *from, char *text, size_t size)
 			break;
 	}
 	text[n] = '\0';
-}
-
-static bool trial_was_refused(const char *function, const char *rule)
-{
-	for (unsigned int i = 0; i < refusal_count; i++)
-		if (!strcmp(refusals[i].function, function) &&
-		    trial_same_text(refusals[i].rule, rule))
-			return true;
-	return false;
 }
 
 /** Every MUST() of the source file @path has refused something; returns how many it has. */
