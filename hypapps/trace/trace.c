@@ -7,11 +7,11 @@
 #include "xmhf/hypapp/hypapp.h"
 #include "xmhf/x86/vmcs.h"
 
-#define RING_SIZE	1024
-#define REASONS		128
-#define SLOTS		(HYPAPP_EXIT_KINDS * REASONS)
-#define CPUS		64
-#define PANIC_EXITS	8
+#define RING_SIZE   1024
+#define REASONS	    128
+#define SLOTS	    (HYPAPP_EXIT_KINDS * REASONS)
+#define CPUS	    64
+#define PANIC_EXITS 8
 
 #define HYPERCALL_TRACE_INFO	  0x100
 #define HYPERCALL_TRACE_HISTOGRAM 0x101

@@ -21,12 +21,12 @@
 #include "xmhf/vmx/caps_hw.h"
 #include "xmhf/vmx/vmcs01.h"
 
-#define LOW_MEMORY_END	   0xa0000
-#define FIRST_HARD_DISK	   0x80
-#define FIRST_CDROM	   0xe0
-#define FOUR_GIB	   (4 * GIB)
+#define LOW_MEMORY_END	0xa0000
+#define FIRST_HARD_DISK 0x80
+#define FIRST_CDROM	0xe0
+#define FOUR_GIB	(4 * GIB)
 /* The loader's information and modules lie low; L0 moves above all of that. */
-#define LEAST_HIDDEN_BASE  (16 * MIB)
+#define LEAST_HIDDEN_BASE (16 * MIB)
 
 extern u8 image_start[], image_text_end[], image_rodata_end[], image_end[];
 
@@ -218,8 +218,7 @@ static void relocate(void)
 	if (!host_paging_init(&paging, &machine.pool, has_1g_pages()) || !map_image() ||
 	    !map_physical_memory())
 		boot_natively("too few page tables were planned");
-	relocate_image(hpa_to_pointer(hpa(machine.hidden_base)), image_start, size,
-		       paging.root.v);
+	relocate_image(hpa_to_pointer(hpa(machine.hidden_base)), image_start, size, paging.root.v);
 	physmap_set_end(align_up(max_u64(machine.top_of_ram, FOUR_GIB), GIB));
 }
 
@@ -292,8 +291,7 @@ static void start_cpus(void)
 /* The map that L1 sees, and the 16-bit code that shows it. */
 static u16 prepare_bios(void)
 {
-	u16 segment = bios_stub_install(l1_boot_drive(),
-					cmdline.serial ? cmdline.serial_port : 0);
+	u16 segment = bios_stub_install(l1_boot_drive(), cmdline.serial ? cmdline.serial_port : 0);
 
 	machine.int15_stub = segment * 16U;
 	machine.l1_map = boot_info.map;

@@ -8,12 +8,12 @@
 #include "xmhf/lib/types.h"
 
 /* Interrupt command register. */
-#define APIC_ICR_FIXED		  0x000U
-#define APIC_ICR_NMI		  0x400U
-#define APIC_ICR_INIT		  0x500U
-#define APIC_ICR_SIPI		  0x600U
-#define APIC_ICR_PENDING	  0x1000U
-#define APIC_ICR_ASSERT		  0x4000U
+#define APIC_ICR_FIXED	 0x000U
+#define APIC_ICR_NMI	 0x400U
+#define APIC_ICR_INIT	 0x500U
+#define APIC_ICR_SIPI	 0x600U
+#define APIC_ICR_PENDING 0x1000U
+#define APIC_ICR_ASSERT	 0x4000U
 
 /** The calling CPU's APIC id, in xAPIC or x2APIC mode. */
 u32 apic_own_id(void);

@@ -4,11 +4,11 @@
 
 #include "xmhf/x86/cpu.h"
 
-#define IDT_VECTORS	      32
-#define GDT_CODE_64	      0x00af9b000000ffffULL
-#define GDT_DATA	      0x00cf93000000ffffULL
-#define GDT_TSS_AVAILABLE     0x0000890000000000ULL
-#define IDT_INTERRUPT_GATE    0x8e
+#define IDT_VECTORS	   32
+#define GDT_CODE_64	   0x00af9b000000ffffULL
+#define GDT_DATA	   0x00cf93000000ffffULL
+#define GDT_TSS_AVAILABLE  0x0000890000000000ULL
+#define IDT_INTERRUPT_GATE 0x8e
 
 /** Entry points of exception.S, one for each vector. */
 extern const u64 exception_entries[IDT_VECTORS];

@@ -11,8 +11,7 @@ _Static_assert(offsetof(struct cpu, nmi_count) == 16, "exception.S knows this of
 
 extern const struct exception_fixup fixups_start[], fixups_end[];
 
-#define FIXUP(at, go_on)                                                                           \
-	".pushsection .fixups, \"a\"\n\t.quad " at ", " go_on "\n\t.popsection\n\t"
+#define FIXUP(at, go_on) ".pushsection .fixups, \"a\"\n\t.quad " at ", " go_on "\n\t.popsection\n\t"
 
 static bool fix_up(struct exception_frame *frame)
 {
@@ -31,7 +30,8 @@ void exception_handle(struct exception_frame *frame)
 
 	if (fix_up(frame))
 		return;
-	format_text(text, sizeof(text), "exception %u in L0, error code 0x%x, rip 0x%llx, cr2 0x%llx",
+	format_text(text, sizeof(text),
+		    "exception %u in L0, error code 0x%x, rip 0x%llx, cr2 0x%llx",
 		    (u32)frame->vector, (u32)frame->error_code, frame->rip, (u64)read_cr2());
 	panic(text, frame->rip, frame->rsp);
 }

@@ -15,10 +15,10 @@
 #define GDT_ENTRIES	  5
 
 /* Interrupt stacks, as the IDT numbers them. */
-#define IST_NMI	     1
-#define IST_FATAL    2
-#define IST_COUNT    2
-#define IST_SIZE     4096
+#define IST_NMI	  1
+#define IST_FATAL 2
+#define IST_COUNT 2
+#define IST_SIZE  4096
 
 /** The 64-bit task-state segment: SDM "64-Bit Task State Segment". */
 struct __attribute__((packed)) task_state_segment {

@@ -7,10 +7,10 @@
 #include "xmhf/memory/physmap.h"
 #include "xmhf/x86/insn.h"
 
-#define DELAY_PORT	    0x80 /* reading it takes about a microsecond */
-#define INIT_DELAY_US	    10000
-#define SIPI_DELAY_US	    200
-#define START_TIMEOUT_US    1000000
+#define DELAY_PORT	 0x80 /* reading it takes about a microsecond */
+#define INIT_DELAY_US	 10000
+#define SIPI_DELAY_US	 200
+#define START_TIMEOUT_US 1000000
 
 extern const u8 trampoline_start[], trampoline_data[], trampoline_end[];
 

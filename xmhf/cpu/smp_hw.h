@@ -6,8 +6,8 @@
 
 /** Where a processor started by smp_start() goes. */
 struct smp_start {
-	u64 cr3;     /* below 4 GiB; maps the trampoline page 1:1 */
-	u64 stack;   /* initial RSP */
+	u64 cr3;   /* below 4 GiB; maps the trampoline page 1:1 */
+	u64 stack; /* initial RSP */
 	void *argument;
 	void (*entry)(void *argument);
 	volatile bool *started; /* set by entry() */

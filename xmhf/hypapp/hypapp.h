@@ -32,7 +32,7 @@ struct hypapp_exit {
 
 /** Registers of a hypercall: in as the guest has them, out what the guest gets. */
 struct hypapp_hypercall {
-	u32 function; /* EBX */
+	u32 function;  /* EBX */
 	u32 argument1; /* ECX */
 	u32 argument2; /* EDX */
 	u64 result[3]; /* RBX, RCX, RDX */

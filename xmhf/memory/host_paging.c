@@ -51,8 +51,8 @@ static bool map_one(struct host_paging *paging, u64 va, u64 to, unsigned int lea
 		if (!table)
 			return false;
 	}
-	*entry_at(table, va, leaf) = to | rights | PTE_P | PTE_A | PTE_D |
-				     (leaf > LEVEL_4K ? PTE_PS : 0);
+	*entry_at(table, va, leaf) =
+		to | rights | PTE_P | PTE_A | PTE_D | (leaf > LEVEL_4K ? PTE_PS : 0);
 	return true;
 }
 

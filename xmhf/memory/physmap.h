@@ -18,3 +18,6 @@ const void *physmap_view(u64 address, u64 size);
 
 /** The 4 KiB page @page of L0's own memory.  @pre @page is L0's. */
 void *hpa_to_pointer(hpa_t page);
+
+/** Tells physmap_view() that physical memory is mapped up to @end. */
+void physmap_set_end(u64 end);

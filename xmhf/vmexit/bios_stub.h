@@ -10,8 +10,8 @@
 struct __attribute__((packed)) bios_stub_data {
 	u16 old_int15_offset, old_int15_segment;
 	u8 drive;
-	u8 carry; /* answer of INT 15h: CF */
-	u16 size; /* answer: bytes to copy to ES:DI */
+	u8 carry;	 /* answer of INT 15h: CF */
+	u16 size;	 /* answer: bytes to copy to ES:DI */
 	u16 serial_port; /* 0: none */
 	u16 reserved;
 	u8 bytes[24];

@@ -13,11 +13,11 @@
 /** A write to a control register, and the state that decides whether it is legal. */
 struct cr_write {
 	u64 value;
-	u64 cr0, cr3, cr4; /* before the write */
-	bool ia32e_mode;   /* IA32_EFER.LMA */
-	bool code_64;	   /* CS.L; means 64-bit mode together with ia32e_mode */
+	u64 cr0, cr3, cr4;	/* before the write */
+	bool ia32e_mode;	/* IA32_EFER.LMA */
+	bool code_64;		/* CS.L; means 64-bit mode together with ia32e_mode */
 	bool long_mode_enabled; /* IA32_EFER.LME */
-	u64 cr4_valid;	   /* bits of CR4 that L1's processor has */
+	u64 cr4_valid;		/* bits of CR4 that L1's processor has */
 };
 
 /** Claim: MOV of @w->value to CR0 does not cause #GP. */

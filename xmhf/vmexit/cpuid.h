@@ -30,5 +30,6 @@ void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf, u64 
 /** Claim: cpuid_for_l1() may change the answer for @leaf. */
 static inline bool cpuid_is_changed(u32 leaf)
 {
-	return leaf == 1 || leaf == 7 || leaf == CPUID_LEAF_PT || (leaf & ~1U) == CPUID_HYPERVISOR_FIRST;
+	return leaf == 1 || leaf == 7 || leaf == CPUID_LEAF_PT ||
+	       (leaf & ~1U) == CPUID_HYPERVISOR_FIRST;
 }

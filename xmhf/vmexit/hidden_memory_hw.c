@@ -71,8 +71,8 @@ static bool show_scratch(struct vcpu *vcpu, u64 address)
 		if (!table)
 			return false;
 	}
-	table[index_of(address, LEVEL_PT)] = vcpu->step.scratch.v | EPT_RWX |
-					     field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB);
+	table[index_of(address, LEVEL_PT)] =
+		vcpu->step.scratch.v | EPT_RWX | field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB);
 	return true;
 }
 

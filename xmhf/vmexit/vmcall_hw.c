@@ -41,8 +41,8 @@ static void answer_int15(struct vcpu *vcpu)
 	data->carry = answer.carry;
 	data->size = (u16)answer.size;
 	memcpy(data->bytes, answer.bytes, sizeof(data->bytes));
-	vmcs_write(VMCS_guest_rip, vmcs_read(VMCS_guest_rip) - 3 +
-					   (u64)(bios_stub_int15_done - bios_stub_int15));
+	vmcs_write(VMCS_guest_rip,
+		   vmcs_read(VMCS_guest_rip) - 3 + (u64)(bios_stub_int15_done - bios_stub_int15));
 }
 
 static u64 count_refused_accesses(void)

@@ -32,8 +32,8 @@ static void read_secondary(struct vmx_caps *caps)
 				  MSR_IA32_VMX_EXIT_CTLS2);
 	caps->ept_vpid = msr_or_zero(caps->proc2.may_be_1 & (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID),
 				     MSR_IA32_VMX_EPT_VPID_CAP);
-	caps->vmfunc = msr_or_zero(caps->proc2.may_be_1 & PROC2_ENABLE_VM_FUNCTIONS,
-				   MSR_IA32_VMX_VMFUNC);
+	caps->vmfunc =
+		msr_or_zero(caps->proc2.may_be_1 & PROC2_ENABLE_VM_FUNCTIONS, MSR_IA32_VMX_VMFUNC);
 }
 
 static void read_processor(struct vmx_caps *caps)
@@ -53,8 +53,8 @@ static void read_processor(struct vmx_caps *caps)
 	if (rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &v)) {
 		struct cpuid_result perf = cpuid(0xa, 0);
 
-		caps->perf_global_ctrl_valid = low_bits((perf.eax >> 8) & 0xff) |
-					       low_bits(perf.edx & 0x1f) << 32;
+		caps->perf_global_ctrl_valid =
+			low_bits((perf.eax >> 8) & 0xff) | low_bits(perf.edx & 0x1f) << 32;
 	}
 }
 
@@ -64,14 +64,14 @@ void vmx_caps_read(struct vmx_caps *caps)
 
 	*caps = (struct vmx_caps){ .basic = rdmsr(MSR_IA32_VMX_BASIC) };
 	true_controls = caps->basic & VMX_BASIC_TRUE_CONTROLS;
-	caps->pin = control_caps(true_controls ? MSR_IA32_VMX_TRUE_PINBASED_CTLS :
-						 MSR_IA32_VMX_PINBASED_CTLS);
-	caps->proc1 = control_caps(true_controls ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
-						   MSR_IA32_VMX_PROCBASED_CTLS);
-	caps->exit = control_caps(true_controls ? MSR_IA32_VMX_TRUE_EXIT_CTLS :
-						  MSR_IA32_VMX_EXIT_CTLS);
-	caps->entry = control_caps(true_controls ? MSR_IA32_VMX_TRUE_ENTRY_CTLS :
-						   MSR_IA32_VMX_ENTRY_CTLS);
+	caps->pin = control_caps(true_controls ? MSR_IA32_VMX_TRUE_PINBASED_CTLS
+					       : MSR_IA32_VMX_PINBASED_CTLS);
+	caps->proc1 = control_caps(true_controls ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS
+						 : MSR_IA32_VMX_PROCBASED_CTLS);
+	caps->exit =
+		control_caps(true_controls ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
+	caps->entry = control_caps(true_controls ? MSR_IA32_VMX_TRUE_ENTRY_CTLS
+						 : MSR_IA32_VMX_ENTRY_CTLS);
 	caps->misc = rdmsr(MSR_IA32_VMX_MISC);
 	caps->vmcs_enum = rdmsr(MSR_IA32_VMX_VMCS_ENUM);
 	caps->cr0 = (struct vmx_cr_caps){ rdmsr(MSR_IA32_VMX_CR0_FIXED0),

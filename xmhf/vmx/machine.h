@@ -19,8 +19,8 @@
 #define XMHF_VERSION	   (XMHF_VERSION_MAJOR << 16 | XMHF_VERSION_MINOR << 8 | XMHF_VERSION_PATCH)
 
 struct machine {
-	struct vmx_caps caps;	     /* of this processor */
-	struct memory_map l1_map;    /* what L1's INT 15h says */
+	struct vmx_caps caps;	      /* of this processor */
+	struct memory_map l1_map;     /* what L1's INT 15h says */
 	u64 hidden_base, hidden_size; /* L0's memory, host-physical */
 	u64 top_of_ram;
 	u32 nesting_depth; /* 1: directly on the machine */
@@ -29,7 +29,7 @@ struct machine {
 	struct vmxcap_mask vmxcap;
 	hpa_t msr_bitmap;
 
-	u32 int15_stub;	  /* linear address of the stub's VMCALL, below 1 MiB */
+	u32 int15_stub; /* linear address of the stub's VMCALL, below 1 MiB */
 	u32 cpu_count;
 	struct vcpu *vcpus[MAX_CPUS];
 

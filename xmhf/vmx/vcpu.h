@@ -25,20 +25,20 @@ enum gpr {
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: vmexit_stub.S pushes them here */
 	struct cpu cpu;
-	u64 exit_tsc;	       /* when the current exit was taken, where someone asks */
-	bool waits_for_sipi;   /* in that activity state; read by other CPUs */
-	bool parked;	       /* the user gave L1 fewer CPUs: ignores SIPI */
-	bool started; /* its CPU came up */
+	u64 exit_tsc;	     /* when the current exit was taken, where someone asks */
+	bool waits_for_sipi; /* in that activity state; read by other CPUs */
+	bool parked;	     /* the user gave L1 fewer CPUs: ignores SIPI */
+	bool started;	     /* its CPU came up */
 	hpa_t vmxon_region, vmcs01;
 	hpa_t msr_area_address;
-	u64 *msr_area; /* for processors without controls for IA32_EFER and IA32_PAT */
+	u64 *msr_area;		/* for processors without controls for IA32_EFER and IA32_PAT */
 	u64 l1_feature_control; /* IA32_FEATURE_CONTROL as L1 reads it */
 	volatile u32 kick;	/* requests of other CPUs, answered at the next exit: KICK_* */
 	struct {
 		bool active;
-		hpa_t root;	/* copies of EPT01's tables on the way to the hidden page */
+		hpa_t root;	 /* copies of EPT01's tables on the way to the hidden page */
 		hpa_t tables[6]; /* PDPT, PD and page tables */
-		hpa_t scratch;	/* what the step sees in place of L0's memory */
+		hpa_t scratch;	 /* what the step sees in place of L0's memory */
 		u32 table_count;
 	} step; /* vmexit/hidden_memory.c */
 	u64 refused_accesses;

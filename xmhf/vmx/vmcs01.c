@@ -10,7 +10,10 @@ struct need {
 	const char *lack;
 };
 
-#define NEED(word, name) { word##_##name, "the processor lacks the VMX control " #word "_" #name }
+#define NEED(word, name)                                                              \
+	{                                                                             \
+		word##_##name, "the processor lacks the VMX control " #word "_" #name \
+	}
 
 static const struct need proc1_needs[] = {
 	NEED(PROC1, USE_MSR_BITMAPS),
@@ -25,16 +28,16 @@ static const struct need exit_needs[] = { NEED(EXIT, HOST_ADDRESS_SPACE_SIZE) };
 static const struct need entry_needs[] = { NEED(ENTRY, IA32E_MODE_GUEST) };
 
 /* Useful but not necessary: instructions of L1 that would take #UD without them, and speed. */
-#define PROC2_WANTED                                                                               \
-	(PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_ENABLE_INVPCID |                          \
+#define PROC2_WANTED                                                      \
+	(PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_ENABLE_INVPCID | \
 	 PROC2_ENABLE_XSAVES_XRSTORS | PROC2_ENABLE_USER_WAIT_AND_PAUSE | PROC2_ENABLE_PCONFIG)
-#define EXIT_WANTED                                                                                \
-	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_SAVE_IA32_PAT | EXIT_LOAD_IA32_PAT |                      \
+#define EXIT_WANTED                                                           \
+	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_SAVE_IA32_PAT | EXIT_LOAD_IA32_PAT | \
 	 EXIT_SAVE_IA32_EFER | EXIT_LOAD_IA32_EFER)
 #define ENTRY_WANTED (ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_IA32_PAT | ENTRY_LOAD_IA32_EFER)
 
-static const char *choose(const struct vmx_control_caps *caps, u32 wanted,
-			  const struct need *needs, unsigned int count, u32 *out)
+static const char *choose(const struct vmx_control_caps *caps, u32 wanted, const struct need *needs,
+			  unsigned int count, u32 *out)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		if (!(caps->may_be_1 & needs[i].bits))
@@ -82,8 +85,8 @@ static void intercept(u8 *bitmap, u32 first, u32 last, bool read, bool write)
 {
 	for (u32 index = first; index <= last; index++) {
 		u32 bit = index % MSR_BITMAP_RANGE_COUNT;
-		u32 base = index >= MSR_BITMAP_HIGH_FIRST ? MSR_BITMAP_READ_HIGH :
-							    MSR_BITMAP_READ_LOW;
+		u32 base =
+			index >= MSR_BITMAP_HIGH_FIRST ? MSR_BITMAP_READ_HIGH : MSR_BITMAP_READ_LOW;
 
 		if (read)
 			bitmap[base + bit / 8] |= (u8)BIT32(bit % 8);
