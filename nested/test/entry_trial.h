@@ -207,6 +207,22 @@ static __attribute__((unused)) void trial_guest_32_bit(u64 paging)
 	memset(t.in.pdptes, 0, sizeof(t.in.pdptes));
 }
 
+/** Gives L2 the segments of virtual-8086 mode. */
+static __attribute__((unused)) void trial_virtual_8086_segments(void)
+{
+	t.v.guest_cs_base = t.v.guest_cs_selector * 16ULL;
+	t.v.guest_ss_base = t.v.guest_ss_selector * 16ULL;
+	t.v.guest_ds_base = t.v.guest_ds_selector * 16ULL;
+	t.v.guest_es_base = t.v.guest_es_selector * 16ULL;
+	t.v.guest_fs_base = t.v.guest_fs_selector * 16ULL;
+	t.v.guest_gs_base = t.v.guest_gs_selector * 16ULL;
+	t.v.guest_cs_limit = t.v.guest_ss_limit = t.v.guest_ds_limit = 0xffff;
+	t.v.guest_es_limit = t.v.guest_fs_limit = t.v.guest_gs_limit = 0xffff;
+	t.v.guest_cs_access_rights = t.v.guest_ss_access_rights = 0xf3;
+	t.v.guest_ds_access_rights = t.v.guest_es_access_rights = 0xf3;
+	t.v.guest_fs_access_rights = t.v.guest_gs_access_rights = 0xf3;
+}
+
 /** Asks for the injection of an event of @type and @vector. */
 static __attribute__((unused)) void trial_inject(enum interruption_type type, u32 vector)
 {
