@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory and string functions for the freestanding image; not linked on the host. */
+/*
+ * Memory and string functions for the freestanding image; not linked on the host.
+ * Copies of pages by string instructions: fast on processors, one tick a word in Bochs.
+ */
 #include "xmhf/lib/string.h"
+
+#include "xmhf/x86/insn.h"
 
 void *memcpy(void *to, const void *from, size_t n)
 {
-	u8 *t = to;
-	const u8 *f = from;
-
-	while (n--)
-		*t++ = *f++;
+	copy_up(to, from, n);
 	return to;
 }
 
@@ -26,10 +27,7 @@ void *memmove(void *to, const void *from, size_t n)
 
 void *memset(void *to, int byte, size_t n)
 {
-	u8 *t = to;
-
-	while (n--)
-		*t++ = (u8)byte;
+	fill_up(to, (u8)byte, n);
 	return to;
 }
 

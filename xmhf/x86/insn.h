@@ -203,6 +203,31 @@ static inline uptr read_flags(void)
 	return v;
 }
 
+#ifdef __x86_64__
+#define INSN_WORD "q"
+#else
+#define INSN_WORD "l"
+#endif
+
+/** Copies @n bytes upwards by string instructions, machine words first. */
+static inline void copy_up(void *to, const void *from, size_t n)
+{
+	size_t count = n / sizeof(uptr), rest = n % sizeof(uptr);
+
+	__asm__ volatile("rep movs" INSN_WORD : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
+}
+
+/** Sets @n bytes to @byte by string instructions, machine words first. */
+static inline void fill_up(void *to, u8 byte, size_t n)
+{
+	size_t count = n / sizeof(uptr), rest = n % sizeof(uptr);
+	uptr word = (uptr)0x0101010101010101ULL * byte;
+
+	__asm__ volatile("rep stos" INSN_WORD : "+D"(to), "+c"(count) : "a"(word) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(word) : "memory");
+}
+
 /** The first word of the structure GS points to: its own address. */
 static inline void *read_gs_self(void)
 {
