@@ -74,6 +74,10 @@ static void test_full(void)
 	   "a full map stays as it was");
 	is_u64(memory_map_add(&map, 0x1000, 0x1000, MEMORY_RAM), MEMORY_MAP_OK, "a merge has room");
 	is_u64(map.count, MEMORY_MAP_CAPACITY - 1, "and makes room");
+	memory_map_init(&map);
+	ok(!memory_map_total_ram(&map) && !memory_map_top_of_ram(&map) &&
+		   !memory_map_is_ram(&map, 0, 1),
+	   "nothing of an earlier map is left");
 }
 
 static void test_reserve(void)

@@ -289,6 +289,9 @@ static void test_bad2(void)
 	is_error(parse_tag(MULTIBOOT2_TAG_BOOT_DEVICE, words, 11), "boot device is too short");
 	parse_tag(MULTIBOOT2_TAG_BOOT_DEVICE, words, 12);
 	ok(info.boot_drive == -1, "a boot device that is no BIOS drive");
+	words[0] = 0xff;
+	parse_tag(MULTIBOOT2_TAG_BOOT_DEVICE, words, 12);
+	ok(info.boot_drive == 0xff, "the highest BIOS drive");
 	is_error(parse_tag(MULTIBOOT2_TAG_MMAP, words, 7), "memory map is too short");
 	is_error(parse_tag(MULTIBOOT2_TAG_MMAP, "\x17\0\0\0\0\0\0\0", 8), "entries that are too");
 	start2();
@@ -300,6 +303,18 @@ static void test_bad2(void)
 	is_error(parse2(), "no memory map");
 	is_error(parse_tag(MULTIBOOT2_TAG_CMDLINE, "abcd", 4), "no memory map");
 	ok(!strcmp(info.cmdline, "abcd"), "a string without NUL ends with its tag");
+	start2();
+	tag(MULTIBOOT2_TAG_CMDLINE, "abcdefgh", 8);
+	tag(77, NULL, 0);
+	tag(MULTIBOOT2_TAG_END, NULL, 0);
+	is_error(parse2(), "no memory map");
+	ok(!strcmp(info.cmdline, "abcdefgh"), "not with the next tag: '%s'", info.cmdline);
+	start2();
+	tag(MULTIBOOT2_TAG_CMDLINE, "abcdefgh", 9);
+	tag(MULTIBOOT2_TAG_CMDLINE, "xy", 3);
+	tag(MULTIBOOT2_TAG_END, NULL, 0);
+	is_error(parse2(), "no memory map");
+	ok(!strcmp(info.cmdline, "xy"), "the last of two command lines: '%s'", info.cmdline);
 	is_error(parse_tag(MULTIBOOT2_TAG_CMDLINE, "", 0), "no memory map");
 	ok(!info.cmdline[0], "an empty string tag");
 }
