@@ -29,7 +29,9 @@ static bool world_table_gone[WORLD_TABLE_COUNT]; /* taken away from L1 */
 /* EPT01: the level of the page for each GiB and each 2 MiB; rights and type for each 4 KiB. */
 static u8 world_level_1g[4], world_level_2m[2048];
 static u8 world_rights[1 << 20], world_type[1 << 20];
-static unsigned long world_lookups;
+
+/* Called at every look into L1's memory and into EPT01, where a test sets it. */
+static void (*world_hook)(void);
 
 static struct vmx_caps world_caps;     /* shown to L1 */
 static struct vmx_caps world_hardware; /* of the processor */
@@ -37,6 +39,7 @@ static struct vmx_caps world_hardware; /* of the processor */
 WORLD_UNUSED void bug_stop(const char *file, int line, const char *claim)
 {
 	printf("not ok - %s:%d: %s\n", file, line, claim);
+	fflush(stdout);
 	abort();
 }
 
@@ -44,6 +47,8 @@ void *l1_memory_view(l1pa_t address, u64 size)
 {
 	u64 page = (address.v - WORLD_TABLES) / 4096;
 
+	if (world_hook)
+		world_hook();
 	if (address.v < WORLD_TABLES || page >= WORLD_TABLE_COUNT || world_table_gone[page] ||
 	    address.v % 4096 + size > 4096)
 		return NULL;
@@ -76,7 +81,8 @@ bool ept02_lower_lookup(l1pa_t address, struct ept01_translation *out)
 {
 	u64 pages, first;
 
-	world_lookups++;
+	if (world_hook)
+		world_hook();
 	if (address.v >= WORLD_L1_SIZE)
 		return false;
 	first = world_lower_first(address.v >> 12, &pages);
