@@ -71,3 +71,36 @@ $(BUILD)/$(1)/xmhf.elf: $(BUILD)/$(1)/multiboot.o xmhf/boot/multiboot.lds
 -include $$($(1)_OBJS:.o=.d)
 endef
 $(foreach h,$(sort none trace $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
+
+# --- lhv: the test guest, a 64-bit and a 32-bit build of the same sources ---
+
+LHV_SRCS := $(filter-out lhv/test/%,$(wildcard lhv/*/*.c lhv/*/*.S)) xmhf/lib/string.c xmhf/lib/format.c xmhf/x86/vmcs.c
+LHV_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-pic -fno-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -O2 -g -I. $(WARN)
+
+# $(1): width in bits, $(2): linker emulation, $(3): flags of this width
+define LHV
+LHV$(1)_OBJS := $$(patsubst %,$(BUILD)/lhv/$(1)/%.o,$(LHV_SRCS))
+
+$(BUILD)/lhv/$(1)/%.c.o: %.c
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $(LHV_FLAGS) $(3) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/lhv/$(1)/%.S.o: %.S
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) -I. $(3) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/lhv/lhv$(1).debug: $$(LHV$(1)_OBJS) lhv/lhv.lds
+	$(Q)ld -m $(2) -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
+		-T lhv/lhv.lds -o $$@ $$(LHV$(1)_OBJS)
+
+$(BUILD)/lhv/lhv$(1).elf: $(BUILD)/lhv/lhv$(1).debug
+	$(Q)objcopy -O elf32-i386 --strip-debug $$< $$@
+	@echo "built $$@"
+
+-include $$(LHV$(1)_OBJS:.o=.d)
+endef
+$(eval $(call LHV,64,elf_x86_64,-m64))
+$(eval $(call LHV,32,elf_i386,-m32 -march=i686))
+
+all: $(BUILD)/lhv/lhv64.elf $(BUILD)/lhv/lhv32.elf

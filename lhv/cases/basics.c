@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The frame itself: every mode of L2 enters and comes back with what it was given. */
 #include "lhv/suite/case.h"
-#include "lhv/vm/programs.h"
 
 static const char *const mode_names[L2_MODE_COUNT] = {
 	[L2_LONG] = "long",   [L2_COMPAT] = "compat", [L2_PAE] = "pae", [L2_PLAIN] = "plain",
@@ -13,32 +12,14 @@ static const char *mode_name(unsigned int mode)
 	return mode_names[mode];
 }
 
-static const u8 *vmcall_of(enum l2_mode mode)
-{
-	if (mode == L2_LONG)
-		return l2_vmcall;
-	return mode == L2_REAL || mode == L2_V86 ? l2_vmcall16 : l2_vmcall32;
-}
-
-static void set_program(enum l2_mode mode, const u8 *program)
-{
-	vm_set(VMCS_guest_rip, (uptr)program);
-	if (mode == L2_REAL) {
-		vm_set(VMCS_guest_cs_base, (uptr)program);
-		vm_set(VMCS_guest_rip, 0);
-	}
-}
-
 /* SDM "VM Exits": the general registers are not changed by a VM entry or exit. */
 static void round_trip(unsigned int mode)
 {
 	struct vm *vm = vm_self();
 
-	if (mode == L2_V86)
-		return (void)case_requires(false, "needs code below 1 MiB, see exits/v86");
 	if (!case_requires(vm_reset((enum l2_mode)mode), "this processor or build lacks the mode"))
 		return;
-	set_program((enum l2_mode)mode, vmcall_of((enum l2_mode)mode));
+	vm_start_at((enum l2_mode)mode, vm_vmcall_of((enum l2_mode)mode));
 	vm->regs.rbx = 0x12345678;
 	vm->regs.rdi = 0x9abcdef0;
 	check_exit(vm_enter(), EXIT_REASON_VMCALL, "first exit");

@@ -6,17 +6,17 @@
 #include "xmhf/x86/insn.h"
 #include "xmhf/x86/msr.h"
 
-#define APIC_BASE     0xfee00000u
-#define LVT_MASKED    0x10000u
-#define LVT_EXTINT    0x700u
-#define SVR_ENABLE    0x100u
-#define DIVIDE_BY_1   0xbu
-#define ICR_PENDING   0x1000u
-#define X2APIC_ICR    0x830
-#define PIC1	      0x20
-#define PIC2	      0xa0
-#define PIT_CHANNEL0  0x40
-#define PIT_MODE      0x43
+#define APIC_BASE    0xfee00000u
+#define LVT_MASKED   0x10000u
+#define LVT_EXTINT   0x700u
+#define SVR_ENABLE   0x100u
+#define DIVIDE_BY_1  0xbu
+#define ICR_PENDING  0x1000u
+#define X2APIC_ICR   0x830
+#define PIC1	     0x20
+#define PIC2	     0xa0
+#define PIT_CHANNEL0 0x40
+#define PIT_MODE     0x43
 
 bool apic_is_x2apic(void)
 {

@@ -4,30 +4,30 @@
 
 #include "xmhf/lib/bits.h"
 
-#define APIC_ID	      0x20
-#define APIC_TPR      0x80
-#define APIC_EOI      0xb0
-#define APIC_SPURIOUS 0xf0
-#define APIC_IRR      0x200
-#define APIC_ICR_LOW  0x300
-#define APIC_ICR_HIGH 0x310
-#define APIC_LVT_TIMER 0x320
-#define APIC_LVT_LINT0 0x350
-#define APIC_LVT_LINT1 0x360
+#define APIC_ID		   0x20
+#define APIC_TPR	   0x80
+#define APIC_EOI	   0xb0
+#define APIC_SPURIOUS	   0xf0
+#define APIC_IRR	   0x200
+#define APIC_ICR_LOW	   0x300
+#define APIC_ICR_HIGH	   0x310
+#define APIC_LVT_TIMER	   0x320
+#define APIC_LVT_LINT0	   0x350
+#define APIC_LVT_LINT1	   0x360
 #define APIC_TIMER_INITIAL 0x380
 #define APIC_TIMER_CURRENT 0x390
 #define APIC_TIMER_DIVIDE  0x3e0
 
-#define ICR_FIXED	0x000
-#define ICR_NMI		0x400
-#define ICR_INIT	0x500
-#define ICR_SIPI	0x600
-#define ICR_ASSERT	0x4000
-#define ICR_LEVEL	0x8000
-#define ICR_SELF	0x40000
-#define ICR_ALL		0x80000
-#define ICR_OTHERS	0xc0000
-#define ICR_LOGICAL	0x800
+#define ICR_FIXED   0x000
+#define ICR_NMI	    0x400
+#define ICR_INIT    0x500
+#define ICR_SIPI    0x600
+#define ICR_ASSERT  0x4000
+#define ICR_LEVEL   0x8000
+#define ICR_SELF    0x40000
+#define ICR_ALL	    0x80000
+#define ICR_OTHERS  0xc0000
+#define ICR_LOGICAL 0x800
 
 /** Enables this CPU's local APIC; masks the 8259s on the first call. */
 void apic_init(void);

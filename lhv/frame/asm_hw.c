@@ -2,13 +2,13 @@
 /* Single instructions; nothing here decides anything. */
 #include "lhv/frame/asm_hw.h"
 
-#define READ_SELECTOR(name, insn)                                \
-	u16 name(void)                                           \
-	{                                                        \
-		u16 v;                                           \
-                                                                 \
+#define READ_SELECTOR(name, insn)                              \
+	u16 name(void)                                         \
+	{                                                      \
+		u16 v;                                         \
+                                                               \
 		__asm__ volatile(insn : "=r"(v) : : "memory"); \
-		return v;                                        \
+		return v;                                      \
 	}
 READ_SELECTOR(read_tr, "str %0")
 READ_SELECTOR(read_ldt, "sldt %0")
@@ -62,10 +62,7 @@ uptr vmfunc_flags(u32 function, u32 index)
 {
 	uptr v;
 
-	__asm__ volatile("vmfunc; pushf; pop %0"
-			 : "=r"(v)
-			 : "a"(function), "c"(index)
-			 : "memory");
+	__asm__ volatile("vmfunc; pushf; pop %0" : "=r"(v) : "a"(function), "c"(index) : "memory");
 	return v;
 }
 

@@ -10,7 +10,8 @@ void cmdline_set(const char *text);
 /** Copies the value of @key into @value, at most @size bytes with the NUL; false: absent. */
 bool cmdline_text(const char *key, char *value, size_t size);
 
-/** The value of @key as a number (decimal, or hexadecimal after 0x); @otherwise if absent or bad. */
+/** The value of @key as a number (decimal, or hexadecimal after 0x); @otherwise if absent or bad.
+ */
 u64 cmdline_number(const char *key, u64 otherwise);
 
 /** Claim: @key is present with exactly this @value. */
@@ -19,5 +20,6 @@ bool cmdline_is(const char *key, const char *value);
 /** Calls @report with every word whose key is not in @known, a NULL-terminated list. */
 void cmdline_unknown(const char *const *known, void (*unknown)(const char *word));
 
-/** Claim: @text matches @pattern, in which `*` stands for anything and `,` separates alternatives. */
+/** Claim: @text matches @pattern, in which `*` stands for anything and `,` separates alternatives.
+ */
 bool wildcard_matches(const char *pattern, const char *text);

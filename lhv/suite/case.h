@@ -12,10 +12,10 @@
 
 enum case_needs {
 	NEEDS_NOTHING = 0,
-	NEEDS_VMX = 1,	/* VMX operation, a cleared current VMCS, golden state in native mode */
-	NEEDS_EPT = 2,	/* and EPT that lhv can use */
+	NEEDS_VMX = 1,	 /* VMX operation, a cleared current VMCS, golden state in native mode */
+	NEEDS_EPT = 2,	 /* and EPT that lhv can use */
 	NEEDS_64BIT = 4, /* the 64-bit build */
-	NEEDS_CPUS = 8, /* a second CPU */
+	NEEDS_CPUS = 8,	 /* a second CPU */
 	NEEDS_UNRESTRICTED = 16,
 };
 
@@ -36,9 +36,9 @@ struct lhv_topic {
 };
 
 /** At the end of a topic file: LHV_TOPIC("insn", cases); */
-#define LHV_TOPIC(name_, cases_)                                                              \
-	static const struct lhv_topic lhv_topic = { name_, cases_, ARRAY_SIZE(cases_) };      \
-	static const struct lhv_topic *const lhv_topic_pointer                                \
+#define LHV_TOPIC(name_, cases_)                                                         \
+	static const struct lhv_topic lhv_topic = { name_, cases_, ARRAY_SIZE(cases_) }; \
+	static const struct lhv_topic *const lhv_topic_pointer                           \
 		__attribute__((used, section(".lhv_topics." name_))) = &lhv_topic
 
 /* Checks.  @what names the check within the case; a check that fails prints its path. */

@@ -11,7 +11,7 @@
 #include "xmhf/lib/string.h"
 
 #define PATH_MAX	128
-#define WATCHDOG_COUNT	400000000u
+#define WATCHDOG_COUNT	100000000u
 #define DUMPS_MAX	20
 #define FAILS_PER_CASE	8
 #define BULK_PROBE_PORT 0xe9

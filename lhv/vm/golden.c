@@ -13,12 +13,12 @@
 
 #define W(field) want[VMCS_INDEX_##field]
 
-#define RIGHTS_TSS_BUSY	  0x8bu
-#define RIGHTS_REAL_CODE  0x9bu
-#define RIGHTS_REAL_DATA  0x93u
-#define RIGHTS_V86	  0xf3u
-#define REAL_LIMIT	  0xffffu
-#define IVT_LIMIT	  0x3ffu
+#define RIGHTS_TSS_BUSY	 0x8bu
+#define RIGHTS_REAL_CODE 0x9bu
+#define RIGHTS_REAL_DATA 0x93u
+#define RIGHTS_V86	 0xf3u
+#define REAL_LIMIT	 0xffffu
+#define IVT_LIMIT	 0x3ffu
 
 extern u8 vm_exit_entry[];
 extern u64 gdt[];
@@ -52,14 +52,14 @@ static void control_words(enum l2_mode mode, u64 *want)
 		proc2 |= PROC2_ENABLE_EPT | PROC2_UNRESTRICTED_GUEST;
 	W(pin_based_controls) =
 		adjusted(VMX_WORD_PIN, PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING);
-	W(processor_based_controls) =
-		adjusted(VMX_WORD_PROC1, PROC1_HLT_EXITING | PROC1_UNCONDITIONAL_IO_EXITING |
-						 PROC1_USE_MSR_BITMAPS |
-						 PROC1_ACTIVATE_SECONDARY_CONTROLS);
+	W(processor_based_controls) = adjusted(
+		VMX_WORD_PROC1, PROC1_HLT_EXITING | PROC1_UNCONDITIONAL_IO_EXITING |
+					PROC1_USE_MSR_BITMAPS | PROC1_ACTIVATE_SECONDARY_CONTROLS);
 	W(secondary_processor_based_controls) = adjusted(VMX_WORD_PROC2, proc2);
-	W(exit_controls) = adjusted(VMX_WORD_EXIT, host64 | EXIT_SAVE_DEBUG_CONTROLS |
-							   EXIT_SAVE_IA32_EFER | EXIT_LOAD_IA32_EFER |
-							   EXIT_SAVE_IA32_PAT | EXIT_LOAD_IA32_PAT);
+	W(exit_controls) =
+		adjusted(VMX_WORD_EXIT, host64 | EXIT_SAVE_DEBUG_CONTROLS | EXIT_SAVE_IA32_EFER |
+						EXIT_LOAD_IA32_EFER | EXIT_SAVE_IA32_PAT |
+						EXIT_LOAD_IA32_PAT);
 	W(entry_controls) =
 		adjusted(VMX_WORD_ENTRY, guest64 | ENTRY_LOAD_DEBUG_CONTROLS |
 						 ENTRY_LOAD_IA32_EFER | ENTRY_LOAD_IA32_PAT);
@@ -156,9 +156,9 @@ static void guest_control_registers(enum l2_mode mode, u64 *want)
 	if (mode == L2_LONG || mode == L2_COMPAT || mode == L2_PAE)
 		cr4 |= CR4_PAE;
 	W(guest_cr4) = cr4;
-	W(guest_cr3) = mode == L2_PAE				? l2_cr3_pae() :
-		       (cr4 & CR4_PAE)				? l2_cr3_long() :
-								  l2_cr3_plain();
+	W(guest_cr3) = mode == L2_PAE	 ? l2_cr3_pae()
+		       : (cr4 & CR4_PAE) ? l2_cr3_long()
+					 : l2_cr3_plain();
 	if (mode == L2_LONG || mode == L2_COMPAT)
 		W(guest_ia32_efer) = EFER_LME | EFER_LMA;
 	if (mode == L2_PAE)

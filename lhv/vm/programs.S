@@ -176,6 +176,32 @@ program touch_pages
 	jnz	1b
 	vmcall
 
+/* Reads CX pages from BX on, DX apart. */
+program read_pages
+1:	movb	(BX), %al
+	add	DX, BX
+	dec	CX
+	jnz	1b
+	vmcall
+
+program rdmsr_loop
+1:	rdmsr
+	dec	BX
+	jnz	1b
+	vmcall
+
+program wrmsr_loop
+1:	wrmsr
+	dec	BX
+	jnz	1b
+	vmcall
+
+program in_loop
+1:	in	%dx, %al
+	dec	BX
+	jnz	1b
+	vmcall
+
 /* Only BX is read, DX times. */
 program read_rounds
 1:	mov	(BX), AX
@@ -216,6 +242,8 @@ program int_0x80_32
 
 /* 16-bit code, for L2_REAL and L2_V86: position independent. */
 	.code16
+	.globl l2_code16_start
+l2_code16_start:
 program vmcall16
 1:	vmcall
 	jmp	1b

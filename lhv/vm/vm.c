@@ -151,9 +151,9 @@ static struct outcome failed(u32 flags)
 {
 	struct outcome o = { 0 };
 
-	o.result = flags & RFLAGS_CF ? VMX_FAIL_INVALID :
-		   flags & RFLAGS_ZF ? VMX_FAIL_VALID :
-				       VMX_SUCCEED;
+	o.result = flags & RFLAGS_CF   ? VMX_FAIL_INVALID
+		   : flags & RFLAGS_ZF ? VMX_FAIL_VALID
+				       : VMX_SUCCEED;
 	if (o.result == VMX_FAIL_VALID)
 		o.error = (u32)vm_get(VMCS_vm_instruction_error);
 	return o;
@@ -171,6 +171,13 @@ static void bite_if_watchdog(u32 reason)
 	}
 	if (apic_is_pending(VECTOR_WATCHDOG))
 		interrupts_through();
+}
+
+u32 vm_enter_bare(void)
+{
+	struct vm *vm = vm_self();
+
+	return vm_enter_hw(&vm->regs, vm->exit_area, vm->launched);
 }
 
 struct outcome vm_enter(void)

@@ -20,13 +20,13 @@ struct l2_registers {
 
 /** How L2 runs in the golden state. */
 enum l2_mode {
-	L2_LONG,      /* 64-bit */
-	L2_COMPAT,    /* compatibility mode: 32-bit code in IA-32e mode */
-	L2_PAE,	      /* 32-bit, PAE paging */
-	L2_PLAIN,     /* 32-bit, plain paging */
-	L2_FLAT,      /* 32-bit, no paging: unrestricted guest */
-	L2_REAL,      /* 16-bit real mode: unrestricted guest */
-	L2_V86,	      /* virtual-8086 */
+	L2_LONG,   /* 64-bit */
+	L2_COMPAT, /* compatibility mode: 32-bit code in IA-32e mode */
+	L2_PAE,	   /* 32-bit, PAE paging */
+	L2_PLAIN,  /* 32-bit, plain paging */
+	L2_FLAT,   /* 32-bit, no paging: unrestricted guest */
+	L2_REAL,   /* 16-bit real mode: unrestricted guest */
+	L2_V86,	   /* virtual-8086 */
 	L2_MODE_COUNT,
 };
 #define L2_NATIVE (IS_64BIT ? L2_LONG : L2_PLAIN)
@@ -108,6 +108,9 @@ bool vm_allows_0(enum vmx_control_word word, u32 bits);
 void vm_control(enum vmx_control_word word, u32 set, u32 clear);
 u32 vm_control_encoding(enum vmx_control_word word);
 
+/** The bare VMLAUNCH or VMRESUME of the present VM, nothing read; RFLAGS if it failed. */
+u32 vm_enter_bare(void);
+
 /** Enters; on an exit the guest fields are unknown until set or read. */
 struct outcome vm_enter(void);
 /** Sets RIP and enters. */
@@ -115,6 +118,11 @@ struct outcome vm_run(const void *program);
 /** Moves RIP over the instruction that exited and enters. */
 struct outcome vm_skip(void);
 void vm_skip_instruction(void);
+
+/** L2 of @mode will start at @program, copied below 1 MiB if it is 16-bit code. */
+void vm_start_at(enum l2_mode mode, const u8 *program);
+/** The program of @mode that executes VMCALL for ever. */
+const u8 *vm_vmcall_of(enum l2_mode mode);
 
 u64 ept_identity(void);
 

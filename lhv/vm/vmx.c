@@ -36,9 +36,8 @@ static void read_words(void)
 bool vmx_detect(void)
 {
 	facts.vmx = cpuid(1, 0).ecx & CPUID_1_ECX_VMX;
-	facts.physical_bits = cpuid(0x80000000, 0).eax >= 0x80000008 ?
-				      cpuid(0x80000008, 0).eax & 0xff :
-				      36;
+	facts.physical_bits =
+		cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 	if (!facts.vmx)
 		return false;
 	facts.basic = rdmsr(MSR_IA32_VMX_BASIC);
