@@ -154,7 +154,7 @@ static void trial_guest(struct vmcs12 *v)
 }
 
 /** Begins with a 64-bit L1 whose L2 is 64-bit, and junk in every field without a meaning. */
-static void trial_begin(void)
+static __attribute__((unused)) void trial_begin(void)
 {
 	t.caps = trial_caps();
 	trial_junk(&t.v);
@@ -232,7 +232,7 @@ static __attribute__((unused)) void trial_inject(enum interruption_type type, u3
 }
 
 /** The trial passes all checks; it is the one that the next refusals start from. */
-static void accepted(void)
+static __attribute__((unused)) void accepted(void)
 {
 	enum entry_failure_qualification qualification;
 	struct check_failure why;
@@ -333,7 +333,7 @@ static void trial_rule_text(const char *from, char *text, size_t size)
 }
 
 /** Every MUST() of the source file @path has refused something; returns how many it has. */
-static unsigned int trial_rules_all_refused(const char *path)
+static __attribute__((unused)) unsigned int trial_rules_all_refused(const char *path)
 {
 	static char source[TRIAL_SOURCE_MAX];
 	char function[TRIAL_TEXT_MAX] = "", rule[TRIAL_TEXT_MAX];
