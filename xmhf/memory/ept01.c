@@ -15,6 +15,7 @@
 #include "xmhf/memory/ept01.h"
 
 #include "xmhf/lib/bug.h"
+#include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
 #include "xmhf/x86/cpu.h"
 
@@ -361,6 +362,13 @@ static bool are_rights(const struct ept01 *ept, u64 rights)
 	return rights != EPT_EXECUTE || ept->settings.ept_vpid & EPT_CAP_EXECUTE_ONLY;
 }
 
+/* Claim: @type may stand in an EPT entry. */
+static bool is_memory_type(enum memory_type type)
+{
+	return type == MEMORY_TYPE_UC || type == MEMORY_TYPE_WC || type == MEMORY_TYPE_WT ||
+	       type == MEMORY_TYPE_WP || type == MEMORY_TYPE_WB;
+}
+
 static bool is_page(const struct ept01 *ept, l1pa_t page)
 {
 	return page.v < ept->limit && is_aligned(page.v, PAGE_SIZE);
@@ -400,7 +408,8 @@ enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 r
 	enum ept01_result result;
 	u64 *entry;
 
-	if (!is_page(ept, page) || !are_rights(ept, rights) || to.v & ~EPT_ADDRESS)
+	if (!is_page(ept, page) || !are_rights(ept, rights) || !is_memory_type(type) ||
+	    to.v & ~EPT_ADDRESS)
 		return EPT01_REFUSED;
 	result = reach_page(ept, page.v, &entry);
 	if (result != EPT01_DONE)
@@ -461,6 +470,9 @@ static void retype_table(struct ept01 *ept, hpa_t table, u64 base, unsigned int 
 
 void ept01_retype(struct ept01 *ept, const struct mtrr_state *mtrr)
 {
+	/* Every CPU of L1 writes the same MTRRs; only the first one changes anything. */
+	if (!memcmp(&ept->mtrr, mtrr, sizeof(*mtrr)))
+		return;
 	ept->mtrr = *mtrr;
 	retype_table(ept, ept->root, 0, TOP_LEVEL);
 	ept->generation++;

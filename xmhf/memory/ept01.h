@@ -51,8 +51,8 @@ enum ept01_result {
 	EPT01_DONE,
 	/** A translation was there already: a stale TLB entry, or not enough rights. */
 	EPT01_PRESENT,
-	/** The address is hidden or too high, its access was taken away, or the rights are none
-	 * the processor knows. */
+	/** The address is hidden or too high, its access was taken away, or the processor knows no
+	 * such rights or memory type. */
 	EPT01_REFUSED,
 	/** Tables were evicted.  Nothing else was done: INVEPT on every CPU, call ept01_flushed(),
 	 * then call again. */
@@ -108,7 +108,8 @@ void ept01_restore(struct ept01 *ept, l1pa_t page);
 
 /**
  * Obeys new MTRRs: memory types change in place, large pages are split where needed and not
- * merged.  Pages set by ept01_map_page() keep their type.
+ * merged.  Pages set by ept01_map_page() keep their type.  The MTRRs that EPT01 has already
+ * change nothing.
  */
 void ept01_retype(struct ept01 *ept, const struct mtrr_state *mtrr);
 

@@ -20,43 +20,40 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-static void set_checksum(u8 *bytes, size_t length, size_t room, size_t at)
+static void set_checksum(u8 *bytes, size_t length, size_t at)
 {
 	u8 sum = 0;
 
 	bytes[at] = 0;
-	for (size_t i = 0; i < length && i < room; i++)
+	for (size_t i = 0; i < length; i++)
 		sum = (u8)(sum + bytes[i]);
 	bytes[at] = (u8)-sum;
 }
 
-static void repair_table(u8 *bytes, size_t size, size_t at, const char *signature)
+static void repair_table(u8 *bytes, size_t at, u32 length, const char *signature)
 {
-	u32 length;
-
 	memcpy(bytes + at, signature, 4);
-	memcpy(&length, bytes + at + 4, 4);
-	length %= 1024;
 	memcpy(bytes + at + 4, &length, 4);
-	set_checksum(bytes + at, length, size - at, 9);
+	set_checksum(bytes + at, length, 9);
 }
 
+/* Root table with one entry; the MADT takes all that is left. */
 static void repair(u8 *bytes, size_t size)
 {
-	u32 madt_address = BASE + MADT, root_address = BASE + ROOT, length = 36;
+	u64 madt_address = BASE + MADT, root_address = BASE + ROOT;
+	u32 length = 36;
 
 	if (size < MADT + 44)
 		return;
-	memcpy(bytes + ROOT + 36, &madt_address, 4);
-	repair_table(bytes, size, MADT, "APIC");
-	repair_table(bytes, size, ROOT, bytes[15] >= 2 ? "XSDT" : "RSDT");
+	repair_table(bytes, MADT, (u32)(size - MADT), "APIC");
+	memcpy(bytes + ROOT + 36, &madt_address, 8);
+	repair_table(bytes, ROOT, 44, bytes[15] >= 2 ? "XSDT" : "RSDT");
 	memcpy(bytes, "RSD PTR ", 8);
 	memcpy(bytes + 16, &root_address, 4);
 	memcpy(bytes + 20, &length, 4);
-	memset(bytes + 24, 0, 8);
-	memcpy(bytes + 24, &root_address, 4);
-	set_checksum(bytes, 20, size, 8);
-	set_checksum(bytes, 36, size, 32);
+	memcpy(bytes + 24, &root_address, 8);
+	set_checksum(bytes, 20, 8);
+	set_checksum(bytes, 36, 32);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)

@@ -325,6 +325,10 @@ static void test_refusals(void)
 		ok((ept01_map_page(&ept, l1pa(GIB), hpa(0), rights, 6) == EPT01_DONE) == legal,
 		   "page with rights %llu", rights);
 	}
+	for (u64 type = 0; type < 9; type++)
+		ok((ept01_map_page(&ept, l1pa(GIB), hpa(0), 7, (enum memory_type)type) ==
+		    EPT01_DONE) == (type < 2 || (type >= 4 && type <= 6)),
+		   "memory type %llu", type);
 	ept.settings.ept_vpid |= EPT_CAP_EXECUTE_ONLY;
 	is_u64(ept01_set_permission(&ept, l1pa(GIB), EPT_EXECUTE), EPT01_DONE, "execute-only");
 	is_u64(ept01_set_permission(&ept, l1pa(0x1001), 1), EPT01_REFUSED, "between pages");
@@ -383,6 +387,9 @@ static void test_retype(void)
 	mtrr.variable[4].mask = (low_bits(40) & ~(512 * MIB - 1)) | MTRR_PHYSMASK_VALID;
 	ept01_retype(&ept, &mtrr);
 	ok(ept.generation > generation, "generation");
+	generation = ept.generation;
+	ept01_retype(&ept, &mtrr);
+	is_u64(ept.generation, generation, "the same MTRRs again change nothing");
 	is_walk(5 * GIB + 0x123000, 5 * GIB + 0x123000, 7, 4096, MEMORY_TYPE_UC);
 	is_walk(5 * GIB + 0x124000, 5 * GIB + 0x124000, 7, 4096, MEMORY_TYPE_WB);
 	is_walk(0xa0000, 0xa0000, 7, 4096, MEMORY_TYPE_WC);

@@ -118,6 +118,9 @@ static void test_e801(void)
 	call(0xe801, 0, 0, 0);
 	is_u64(answer.registers.ebx, 0xff00, "at most 4 GiB");
 	memory_map_init(&map);
+	call(0xe801, 0, 0, 0);
+	is_u64(answer.registers.ebx, 0, "nothing of an earlier map");
+	memory_map_init(&map);
 	memory_map_add(&map, 0, MIB, MEMORY_RAM);
 	call(0xe801, 0, 0, 0);
 	is_u64(answer.registers.eax, 0, "RAM that ends at 1 MiB");
