@@ -14,20 +14,25 @@ TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -m
 	$(WARN) $(CONFIG)
 LDFLAGS_IMAGE := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
-.PHONY: all run test help clean setup setup-test check check-style check-emu
+.PHONY: all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \
+	check-emu-all bench
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf
 
 help:
-	@echo 'make run          set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
-	@echo 'make test         set up what is missing, and run all tests'
-	@echo 'make all          the hypervisor, with hypapp none and trace: build/*/xmhf.elf'
+	@echo 'make run            set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
+	@echo 'make test           set up what is missing, and run all tests; the sum is the last line'
+	@echo
+	@echo 'make all            the hypervisor, with hypapp none and trace: build/*/xmhf.elf'
 	@echo 'make HYPAPP=name build/name/xmhf.elf   with another hypapp'
-	@echo 'make check-style  format, layers, places of assembly, headers alone'
-	@echo 'make check        host tests under sanitizers, with gcc and clang'
-	@echo 'make check-emu    boots in the emulators'
-	@echo 'make clean        removes build/'
+	@echo 'make check-style    format, layers, places of assembly, headers alone'
+	@echo 'make check          host tests under sanitizers, with gcc and clang'
+	@echo 'make check-fuzz     fuzzers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each'
+	@echo 'make check-scripts  tests of the scripts'
+	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
+	@echo 'make bench          ticks of boot and of intercepted instructions, against golden values'
+	@echo 'make clean          removes build/'
 
 clean:
 	rm -rf $(BUILD)
@@ -37,6 +42,43 @@ setup:
 
 setup-test:
 	$(Q)scripts/setup test
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
+# Building is a second make, so that it does not begin before the compiler is installed.
+run: setup
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/trace/xmhf.elf
+	$(Q)scripts/lab boot --xmhf $(BUILD)/trace/xmhf.elf --cpus 2 --timeout 280 \
+		--expect 'L1 starts with drive 0x81' --expect '2 CPUs online' \
+		--expect 'PROBE memmap .*\(hypervisor\)' --expect 'reads as ones after a write' \
+		--expect 'PROBE exits total 101 cpuid'
+
+test: setup-test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)scripts/run-tests
+
+FUZZ_SECONDS ?= 30
+
+check-style:
+	$(Q)scripts/check-style
+
+check:
+	$(Q)scripts/check-host
+
+check-fuzz:
+	$(Q)scripts/check-host --fuzz $(FUZZ_SECONDS)
+
+check-scripts:
+	$(Q)python3 -m unittest discover -v -s scripts/test
+
+check-emu: all
+	$(Q)scripts/check-emu
+
+check-emu-all: all
+	$(Q)scripts/check-emu --all
+
+bench: all
+	$(Q)scripts/bench
 
 # --- The hypervisor: one image for each hypapp ---
 
