@@ -42,6 +42,12 @@ class Verdicts(unittest.TestCase):
     def test_other_words_are_no_result(self):
         self.assertEqual(verdict.results("LAB-RESULT passed 1/1\nLAB-RESULT pass 1/1 not\n"), [])
 
+    def test_hypervisor_line_within_a_line(self):
+        text = "ok 1\r\nLAB-RECPU(0x00): L1 touches\r\nSULT pass 1/1\r\nCPU(0x01): x\r\n"
+        self.assertTrue(verdict.judge(text, ["^CPU.0x01", "L1 touches", "^LAB-RESULT pass"]).passed)
+        text = "okCPU(0x00): LAB-RESULT fail 0/1\n 1\nLAB-RESULT pass 1/1\n"
+        self.assertFalse(verdict.judge(text, []).passed)
+
     def test_expectations(self):
         text = "first\r\nsecond\r\nLAB-RESULT pass 1/1\r\n"
         self.assertTrue(verdict.judge(text, ["^first$", "sec.nd"]).passed)
