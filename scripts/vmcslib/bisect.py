@@ -1,3 +1,372 @@
 # SPDX-License-Identifier: BSD-2-Clause
-def add_arguments(parser): pass
-def run(options): return 2
+"""vmcs bisect-vmxcap: which capability bits does an L1 need?
+
+The state searched is the set of bits that are kept; the others are hidden from L1 by words
+vmxcap.NAME=0 on L0's command line.  Delta debugging shrinks the kept set: first halves, then
+smaller groups, at last single bits; then every bit of the result is hidden alone, which tells the
+bits that nothing replaces from those that another bit could stand in for.  Every trial is written to a file, so that a search that was
+stopped goes on where it was, and every trial's output is kept beside it.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from .errors import VmcsError
+from .paint import Paint
+from .tables import ROOT, Control, tables
+
+WORDS = {"PIN": "pin-based controls", "PROC1": "processor-based controls",
+         "PROC2": "secondary processor-based controls", "PROC3": "tertiary processor-based controls",
+         "EXIT": "VM-exit controls", "EXIT2": "secondary VM-exit controls", "ENTRY": "VM-entry controls",
+         "BASIC": "IA32_VMX_BASIC", "MISC": "IA32_VMX_MISC", "EPT": "IA32_VMX_EPT_VPID_CAP",
+         "VMFUNC": "IA32_VMX_VMFUNC"}
+
+
+def add_arguments(parser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--works", metavar="REGEX", required=True, help="matches the output of a run that works")
+    parser.add_argument("--fails", metavar="REGEX", help="ends a run early: it does not work")
+    parser.add_argument("--only", metavar="REGEX", help="search only these bits (names as in vmxcap.NAME)")
+    parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="of one run (300); then it does not work")
+    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
+    parser.add_argument("--state", metavar="DIR", type=Path, default=None,
+                        help="trials and their outputs; found there, they are not run again (build/bisect-vmxcap/...)")
+    parser.add_argument("--one-at-a-time", action="store_true",
+                        help="also hide every single bit alone, not only those of the minimal set")
+    parser.add_argument("--list", action="store_true", help="only list the bits that would be searched")
+    parser.add_argument("command", nargs="*", metavar="COMMAND",
+                        help="runs L1; {vmxcap} becomes the words for L0's command line, {out} a folder of this "
+                        "run; both are in the environment too, as VMXCAP and OUT")
+
+
+def bits(only: str = None, keep: str = None) -> list:
+    """The capability bits to search, in the order of the tables."""
+    every = tables().controls + tables().capabilities
+    found = [bit for bit in every if (only is None or re.search(only, bit.enumerator))
+             and not (keep and re.search(keep, bit.enumerator))]
+    if not found:
+        raise VmcsError("no capability bit is left to search")
+    return found
+
+
+def words_of(hidden) -> str:
+    """The words on L0's command line that hide these bits."""
+    return " ".join(f"vmxcap.{name}=0" for name in sorted(hidden))
+
+
+class Trials:
+    """Runs the command; remembers every trial."""
+
+    def __init__(self, options, universe: list, folder: Path):
+        self.options = options
+        self.universe = frozenset(bit.enumerator for bit in universe)
+        self.folder = folder
+        self.lock = threading.Lock()
+        self.known = {}
+        self.ran = self.reused = 0
+        self.spent = 0.0
+        self.children = set()
+        self.stopped = False
+        self.log = folder / "trials.jsonl"
+        self.read()
+
+    def read(self) -> None:
+        """The trials of an earlier search of the same command."""
+        try:
+            rows = self.log.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return
+        for row in rows:
+            try:
+                trial = json.loads(row)
+                self.known[frozenset(trial["hidden"])] = bool(trial["works"])
+            except (ValueError, KeyError, TypeError):
+                continue    # the last line of a search that was killed
+
+    def works(self, kept: frozenset) -> bool:
+        """Whether L1 works with only these bits of the universe."""
+        hidden = self.universe - kept
+        with self.lock:
+            if hidden in self.known:
+                self.reused += 1
+                return self.known[hidden]
+            if self.stopped:
+                raise KeyboardInterrupt
+        start = time.monotonic()
+        works, end, out = self.run(hidden)
+        seconds = time.monotonic() - start
+        with self.lock:
+            if self.stopped:
+                raise KeyboardInterrupt
+            self.known[hidden] = works
+            self.ran += 1
+            self.spent += seconds
+            with open(self.log, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"hidden": sorted(hidden), "works": works, "end": end,
+                                         "seconds": round(seconds, 2), "output": out.name}) + "\n")
+        return works
+
+    def command(self, hidden, out: Path) -> tuple:
+        """The words and the environment of one run."""
+        words = words_of(hidden)
+        command = [word.replace("{vmxcap}", words).replace("{out}", str(out)) for word in self.options.command]
+        return command, {**os.environ, "VMXCAP": words, "OUT": str(out)}
+
+    def run(self, hidden) -> tuple:
+        """One run: (works, how it ended, its folder)."""
+        name = hashlib.sha256(words_of(hidden).encode()).hexdigest()[:12]
+        out = self.folder / name
+        out.mkdir(parents=True, exist_ok=True)
+        command, environment = self.command(hidden, out)
+        (out / "command.txt").write_text(shlex.join(command) + "\n", encoding="utf-8")
+        try:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+        except OSError as error:
+            raise VmcsError(f"cannot run {command[0]}: {error.strerror}") from error
+        with self.lock:
+            self.children.add(child)
+        try:
+            works, end = self.watch(child, out / "output.txt")
+        finally:
+            stop(child)
+            with self.lock:
+                self.children.discard(child)
+        return works, end, out
+
+    def watch(self, child, path: Path) -> tuple:
+        """Reads the output until it says what it is, ends, or takes too long."""
+        works = re.compile(self.options.works)
+        fails = re.compile(self.options.fails) if self.options.fails else None
+        alarm = threading.Timer(self.options.timeout, stop, (child,))
+        alarm.start()
+        start = time.monotonic()
+        verdict = None
+        with open(path, "w", encoding="utf-8") as sink:
+            for raw in child.stdout:
+                line = raw.decode(errors="replace")
+                sink.write(line)
+                if works.search(line):
+                    verdict = (True, "matched --works")
+                    break
+                if fails and fails.search(line):
+                    verdict = (False, "matched --fails")
+                    break
+        alarm.cancel()
+        if verdict:
+            return verdict
+        late = time.monotonic() - start >= self.options.timeout
+        return False, f"no match in {self.options.timeout:g} s" if late else "ended without a match"
+
+    def stop_all(self) -> None:
+        """Ends every run that is under way."""
+        with self.lock:
+            self.stopped = True
+            children = list(self.children)
+        for child in children:
+            stop(child)
+
+
+def stop(child) -> None:
+    """Ends a run and what it started."""
+    if child.poll() is not None:
+        return
+    for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
+        try:
+            os.killpg(child.pid, number)
+            child.wait(patience)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return
+
+
+class Search:
+    """Delta debugging over the set of kept bits."""
+
+    def __init__(self, trials: Trials, jobs: int, say):
+        self.trials, self.say = trials, say
+        self.pool = concurrent.futures.ThreadPoolExecutor(max(1, jobs))
+        self.start = time.monotonic()
+
+    def first_that_works(self, candidates: list):
+        """The first of these sets that works, in their order; others run beside it."""
+        futures = [self.pool.submit(self.trials.works, kept) for kept in candidates]
+        try:
+            for kept, future in zip(candidates, futures):
+                if future.result():
+                    return kept
+            return None
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def minimal(self, order: list) -> frozenset:
+        """A set that works and of which no bit can be left out."""
+        kept = list(order)
+        groups = 2
+        if self.trials.works(frozenset()):
+            return frozenset()
+        while len(kept) >= 2:
+            self.progress(kept, groups)
+            found = self.narrower(kept, groups)
+            if found is not None:
+                kept, groups = found
+                continue
+            if groups >= len(kept):
+                break
+            groups = min(len(kept), 2 * groups)
+        return frozenset(kept)
+
+    def narrower(self, kept: list, groups: int):
+        """A smaller set that works, and how finely to cut it next; None if no cut works."""
+        parts = split(kept, groups)
+        found = self.first_that_works([frozenset(part) for part in parts]) if groups == 2 else None
+        if found is not None:
+            return [bit for bit in kept if bit in found], 2
+        rest = [frozenset(kept) - frozenset(part) for part in parts]
+        found = self.first_that_works(rest) if groups > 2 or len(kept) == 2 else None
+        if found is not None:
+            return [bit for bit in kept if bit in found], max(groups - 1, 2)
+        return None
+
+    def progress(self, kept: list, groups: int) -> None:
+        """How far it is, and how long it may take."""
+        ran = self.trials.ran
+        each = self.trials.spent / ran if ran else 0.0
+        left = estimate(len(kept), groups)
+        eta = f", about {duration(left * each / max(1, self.pool._max_workers))} more" if ran else ""
+        self.say(f"{ran} runs ({self.trials.reused} remembered), {len(kept)} bits left in "
+                 f"{groups} groups, {duration(time.monotonic() - self.start)}{eta}")
+
+    def alone(self, order: list, tried: list) -> list:
+        """Those of the bits @tried that L1 misses when only they are hidden."""
+        every = frozenset(order)
+        futures = [(bit, self.pool.submit(self.trials.works, every - {bit})) for bit in tried]
+        found = []
+        for number, (bit, future) in enumerate(futures, 1):
+            if not future.result():
+                found.append(bit)
+            if number % 10 == 0:
+                self.say(f"one at a time: {number} of {len(tried)}")
+        return found
+
+
+def split(kept: list, groups: int) -> list:
+    """The list in so many parts of nearly one size."""
+    size, more = divmod(len(kept), groups)
+    parts, start = [], 0
+    for number in range(groups):
+        end = start + size + (number < more)
+        parts.append(kept[start:end])
+        start = end
+    return [part for part in parts if part]
+
+
+def estimate(count: int, groups: int) -> int:
+    """Runs that a search of this size may still need: one round at each fineness, and a last one."""
+    total = 0
+    while groups < count:
+        total += groups
+        groups *= 2
+    return total + count
+
+
+def duration(seconds: float) -> str:
+    """75 -> 1 min 15 s"""
+    whole = int(seconds + 0.5)
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
+
+def name_of(bit: Control) -> str:
+    """A bit as a person reads it: the SDM's name, its word, and its name on the command line."""
+    return f"\"{bit.sdm}\" ({WORDS[bit.word]}, bit {bit.bit})  vmxcap.{bit.enumerator}"
+
+
+def state_folder(options) -> Path:
+    """Where the trials are kept: by command, so that another search never reads them."""
+    if options.state:
+        return options.state
+    key = hashlib.sha256(json.dumps([options.command, options.works, options.fails]).encode()).hexdigest()[:12]
+    return ROOT / "build" / "bisect-vmxcap" / key
+
+
+def check_patterns(options) -> None:
+    """Refuses what is no regular expression before hours of running."""
+    for name in ("works", "fails", "only", "keep"):
+        try:
+            re.compile(getattr(options, name) or "")
+        except re.error as error:
+            raise VmcsError(f"--{name}: not a regular expression: {error}") from error
+
+
+def run(options) -> int:
+    """vmcs bisect-vmxcap"""
+    check_patterns(options)
+    universe = bits(options.only, options.keep)
+    if options.list:
+        print("\n".join(name_of(bit) for bit in universe))
+        return 0
+    if not options.command:
+        raise VmcsError("name the command that runs L1, after --, with {vmxcap} where L0's words go")
+    if not any("{vmxcap}" in word for word in options.command):
+        print("vmcs: no {vmxcap} in the command: it must take VMXCAP from the environment", file=sys.stderr)
+    folder = state_folder(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    trials = Trials(options, universe, folder)
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: interrupt())
+    try:
+        return search(options, universe, trials)
+    except KeyboardInterrupt:
+        trials.stop_all()
+        print(f"vmcs: stopped after {trials.ran} runs; the same command goes on from {folder}", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def interrupt() -> None:
+    """SIGTERM ends the search like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def search(options, universe: list, trials: Trials) -> int:
+    """The whole search, and its report."""
+    paint = Paint(options.color)
+    hunt = Search(trials, options.jobs, lambda text: print(f"vmcs: {text}", file=sys.stderr, flush=True))
+    order = [bit.enumerator for bit in universe]
+    everything = frozenset(order)
+    print(f"vmcs: {len(order)} bits, trials in {trials.folder}", file=sys.stderr)
+    if not trials.works(everything):
+        raise VmcsError(f"L1 does not work with nothing hidden: no bit can be blamed (see {trials.folder})")
+    minimal = hunt.minimal(order)
+    # A bit that is missed when only it is hidden is in every working set, so none other need be tried.
+    alone = frozenset(hunt.alone(order, order if options.one_at_a_time else sorted(minimal)))
+    hunt.pool.shutdown(wait=True, cancel_futures=True)
+    print(report(universe, minimal, alone, trials, paint))
+    return 0
+
+
+def report(universe: list, minimal: frozenset, single: frozenset, trials: Trials, paint: Paint) -> str:
+    """What the L1 needs."""
+    found = [bit for bit in universe if bit.enumerator in minimal]
+    out = [paint("head", f"L1 works with {len(found)} of {len(universe)} bits, and with none of these less:")]
+    out += [f"  {name_of(bit)}" + ("" if bit.enumerator in single else paint("dim", "  (or another in its place)"))
+            for bit in found] or ["  (it needs none of them)"]
+    hidden = frozenset(bit.enumerator for bit in universe) - minimal
+    out += ["", f"{trials.ran} runs, {trials.reused} remembered; log of each: {trials.log}",
+            f"words that hide all others: {trials.folder / 'hidden.txt'}"]
+    (trials.folder / "hidden.txt").write_text(words_of(hidden) + "\n", encoding="utf-8")
+    return "\n".join(out)
