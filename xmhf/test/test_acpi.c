@@ -212,6 +212,8 @@ static void test_search(void)
 	load_tables();
 	is_error(acpi_find_cpus(0, &cpus), "no RSDP");
 	low = fake_physmap_add(0, NULL, 0x100000);
+	memcpy(low + 0x10, rsdp, 36);
+	is_error(acpi_find_cpus(0, &cpus), "no RSDP");
 	memcpy(low + 0xfffd0, rsdp, 36);
 	is_error(acpi_find_cpus(0, &cpus), NULL);
 	memset(low + 0xfffd0, 0, 36);
