@@ -90,6 +90,3 @@ bool event_nmi_window_open(u32 interruptibility_state);
 
 /** Claim: "interrupt-window exiting" of VMCS12 exits now. */
 bool event_interrupt_window_open(u64 rflags, u32 interruptibility_state);
-
-/** Interruptibility in VMCS12 after an exit to L1 caused by an NMI: blocked, unless virtual. */
-u32 event_interruptibility_after_nmi_exit(u32 interruptibility_state, u32 pin_controls);

@@ -36,13 +36,6 @@ bool event_interrupt_window_open(u64 rflags, u32 interruptibility_state)
 	       !(interruptibility_state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
 }
 
-u32 event_interruptibility_after_nmi_exit(u32 interruptibility_state, u32 pin_controls)
-{
-	if (pin_controls & PIN_VIRTUAL_NMIS)
-		return interruptibility_state;
-	return interruptibility_state | BLOCKING_BY_NMI;
-}
-
 /* Bit 12 "NMI unblocking due to IRET" of the word that the exit reason defines it in. */
 static bool has_unblocking_bit(const struct event_exit *exit)
 {
