@@ -231,16 +231,23 @@ static __attribute__((unused)) void trial_inject(enum interruption_type type, u3
 	t.v.entry_instruction_length = 1;
 }
 
+/** The text of a refusal, also if there is none. */
+static const char *trial_reason(struct check_failure why)
+{
+	return why.rule ? why.rule : "accepted";
+}
+
 /** The trial passes all checks; it is the one that the next refusals start from. */
 static __attribute__((unused)) void accepted(void)
 {
 	enum entry_failure_qualification qualification;
 	struct check_failure why;
 	enum vm_instruction_error error = entry_check_controls_and_host(&t.in, &why);
+	bool guest;
 
-	ok(error == VMFAIL_NONE, "accepted, not refused by %s: %s", why.function, why.rule);
-	ok(entry_check_guest(&t.in, &qualification, &why) && qualification == ENTRY_FAILURE_DEFAULT,
-	   "guest accepted, not refused by %s: %s", why.function, why.rule);
+	ok(error == VMFAIL_NONE, "controls and host: %s", trial_reason(why));
+	guest = entry_check_guest(&t.in, &qualification, &why);
+	ok(guest && qualification == ENTRY_FAILURE_DEFAULT, "guest: %s", trial_reason(why));
 	good = t;
 }
 
@@ -267,7 +274,7 @@ static bool trial_was_refused(const char *function, const char *rule)
 static void trial_note(struct check_failure why, const char *rule)
 {
 	ok(why.rule && trial_same_text(why.rule, rule), "refused by \"%s\", got \"%s\"", rule,
-	   why.rule ? why.rule : "accepted");
+	   trial_reason(why));
 	if (why.rule && !trial_was_refused(why.function, why.rule) &&
 	    refusal_count < TRIAL_RULES_MAX)
 		refusals[refusal_count++] = why;
@@ -319,8 +326,9 @@ static void trial_rule_text(const char *from, char *text, size_t size)
 	size_t n = 0;
 
 	for (from++; *from; from++) {
-		depth += (*from == '(') - (*from == ')');
-		if (!depth)
+		if (*from == '(')
+			depth++;
+		if (*from == ')' && !--depth)
 			break;
 		if (*from != '\n' && *from != '\t' && *from != ' ')
 			text[n++] = *from;

@@ -94,8 +94,8 @@ static unsigned int all_events(struct injection i)
 		ok(accept == expected(&i),
 		   "type %u vector %u error code %d length %u: %s (any %d unrestricted %d PE %d "
 		   "zero %d MTF %d)",
-		   i.type, i.vector, i.delivers, i.length, why.rule ? why.rule : "accepted",
-		   i.any_error_code, i.unrestricted, i.protected_mode, i.zero_length, i.mtf);
+		   i.type, i.vector, i.delivers, i.length, trial_reason(why), i.any_error_code,
+		   i.unrestricted, i.protected_mode, i.zero_length, i.mtf);
 	}
 	return count;
 }

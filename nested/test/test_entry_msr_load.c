@@ -29,23 +29,25 @@ static void begin(void)
 	state = (struct entry_msr_state){ &caps, &mtrrs, CR0_PG | CR0_PE, EFER_LME | EFER_LMA };
 }
 
-static void load_is(u32 index, u64 value, enum entry_msr_verdict verdict)
+static void load_is(u32 index, u64 value, enum entry_msr_verdict expected)
 {
 	struct vmx_msr_entry entry = { index, 0, value };
 	struct check_failure why;
+	enum entry_msr_verdict verdict = entry_msr_load_verdict(&entry, &state, &why);
 
-	ok(entry_msr_load_verdict(&entry, &state, &why) == verdict,
-	   "load of 0x%x with 0x%llx is %d: %s", index, value, verdict, why.rule);
+	ok(verdict == expected, "load of 0x%x with 0x%llx: %d, expected %d, %s", index, value,
+	   verdict, expected, trial_reason(why));
 	ok(!why.rule == (verdict != ENTRY_MSR_REFUSED), "a reason exactly if it is refused");
 }
 
-static void store_is(u32 index, enum entry_msr_verdict verdict)
+static void store_is(u32 index, enum entry_msr_verdict expected)
 {
 	struct vmx_msr_entry entry = { index, 0, ~0ULL };
 	struct check_failure why;
+	enum entry_msr_verdict verdict = entry_msr_store_verdict(&entry, &state, &why);
 
-	ok(entry_msr_store_verdict(&entry, &state, &why) == verdict, "store of 0x%x is %d: %s",
-	   index, verdict, why.rule);
+	ok(verdict == expected, "store of 0x%x: %d, expected %d, %s", index, verdict, expected,
+	   trial_reason(why));
 }
 
 static void load_refused(struct vmx_msr_entry entry, const char *rule)
