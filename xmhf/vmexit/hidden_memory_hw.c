@@ -149,7 +149,7 @@ void vmexit_ept_violation(struct vcpu *vcpu)
 	u64 address = vmcs_read(VMCS_guest_physical_address);
 
 	restore_nmi_blocking(vmcs_read(VMCS_exit_qualification));
-	vmexit_reinject_interrupted_event();
+	guest_reinject_interrupted_event();
 	if (machine_overlaps_hidden(address, 1)) {
 		access_hidden(vcpu, address);
 		return;

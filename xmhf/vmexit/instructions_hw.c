@@ -25,7 +25,7 @@ void vmexit_cpuid(struct vcpu *vcpu)
 	vcpu->regs[GPR_RBX] = r.ebx;
 	vcpu->regs[GPR_RCX] = r.ecx;
 	vcpu->regs[GPR_RDX] = r.edx;
-	vmexit_skip_instruction();
+	guest_skip_instruction();
 }
 
 void vmexit_xsetbv(struct vcpu *vcpu)
@@ -34,9 +34,9 @@ void vmexit_xsetbv(struct vcpu *vcpu)
 
 	/* L0 does not use the state that XCR0 governs: the processor judges the value. */
 	if (xsetbv_safe((u32)vcpu->regs[GPR_RCX], value))
-		vmexit_skip_instruction();
+		guest_skip_instruction();
 	else
-		vmexit_inject_gp();
+		guest_inject_gp();
 }
 
 void vmexit_invd(struct vcpu *vcpu)
@@ -44,7 +44,7 @@ void vmexit_invd(struct vcpu *vcpu)
 	(void)vcpu;
 	/* INVD would throw away L0's own modified lines, and L1's. */
 	wbinvd();
-	vmexit_skip_instruction();
+	guest_skip_instruction();
 }
 
 /*
@@ -72,7 +72,7 @@ void vmexit_cr_access(struct vcpu *vcpu)
 	};
 
 	if (is_cr0 ? !cr0_write_is_valid(&w) : !cr4_write_is_valid(&w)) {
-		vmexit_inject_gp();
+		guest_inject_gp();
 		return;
 	}
 	if (is_cr0)

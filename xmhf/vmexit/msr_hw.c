@@ -29,12 +29,12 @@ void vmexit_rdmsr(struct vcpu *vcpu)
 	u64 value;
 
 	if (!read_msr(vcpu, (u32)vcpu->regs[GPR_RCX], &value)) {
-		vmexit_inject_gp();
+		guest_inject_gp();
 		return;
 	}
 	vcpu->regs[GPR_RAX] = (u32)value;
 	vcpu->regs[GPR_RDX] = value >> 32;
-	vmexit_skip_instruction();
+	guest_skip_instruction();
 }
 
 /*
@@ -88,7 +88,7 @@ void vmexit_wrmsr(struct vcpu *vcpu)
 	u64 value = vcpu->regs[GPR_RDX] << 32 | (u32)vcpu->regs[GPR_RAX];
 
 	if (write_msr(vcpu, (u32)vcpu->regs[GPR_RCX], value))
-		vmexit_skip_instruction();
+		guest_skip_instruction();
 	else
-		vmexit_inject_gp();
+		guest_inject_gp();
 }

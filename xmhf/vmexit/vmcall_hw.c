@@ -31,7 +31,7 @@ static void answer_int15(struct vcpu *vcpu)
 				      (u32)vcpu->regs[GPR_RCX], (u32)vcpu->regs[GPR_RDX] };
 	struct int15_answer answer;
 
-	vmexit_skip_instruction();
+	guest_skip_instruction();
 	if (!int15_answer(&machine.l1_map, &in, &answer))
 		return; /* to the BIOS */
 	set_low_32(&vcpu->regs[GPR_RAX], answer.registers.eax);
@@ -113,7 +113,7 @@ static void hypercall(struct vcpu *vcpu)
 		vcpu->regs[GPR_RCX] = call.result[1];
 		vcpu->regs[GPR_RDX] = call.result[2];
 	}
-	vmexit_skip_instruction();
+	guest_skip_instruction();
 }
 
 void vmexit_vmcall(struct vcpu *vcpu)
@@ -125,5 +125,5 @@ void vmexit_vmcall(struct vcpu *vcpu)
 	else if ((u32)vcpu->regs[GPR_RAX] == HYPERCALL_SIGNATURE)
 		hypercall(vcpu);
 	else
-		vmexit_inject_exception(VECTOR_UD);
+		guest_inject_exception(VECTOR_UD);
 }

@@ -36,65 +36,10 @@ static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_XSETBV] = vmexit_xsetbv,
 };
 
-void vmexit_skip_instruction(void)
-{
-	u64 interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
-	u64 rflags = vmcs_read(VMCS_guest_rflags);
-
-	vmcs_write(VMCS_guest_rip,
-		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
-	if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
-		vmcs_write(VMCS_guest_interruptibility_state,
-			   interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-	if (rflags & RFLAGS_TF)
-		vmcs_write(VMCS_guest_pending_debug_exceptions, PENDING_DEBUG_BS);
-	if (rflags & RFLAGS_RF)
-		vmcs_write(VMCS_guest_rflags, rflags & ~RFLAGS_RF);
-}
-
-static void inject(enum exception_vector vector, u32 more)
-{
-	vmcs_write(VMCS_entry_interruption_information,
-		   INTR_INFO_VALID | (u32)field_make(INTR_INFO_TYPE, INTR_TYPE_HARDWARE_EXCEPTION) |
-			   vector | more);
-}
-
-void vmexit_inject_exception(enum exception_vector vector)
-{
-	inject(vector, 0);
-}
-
-void vmexit_inject_gp(void)
-{
-	/* In real mode exceptions push no error code, and VM entry insists on that. */
-	bool protected_mode = vmcs_read(VMCS_guest_cr0) & CR0_PE;
-
-	vmcs_write(VMCS_entry_exception_error_code, 0);
-	inject(VECTOR_GP, protected_mode ? INTR_INFO_ERROR_CODE : 0);
-}
-
-void vmexit_reinject_interrupted_event(void)
-{
-	u64 info = vmcs_read(VMCS_idt_vectoring_information);
-
-	if (!(info & INTR_INFO_VALID))
-		return;
-	/* Bit 12 is undefined here and must be 0 there. */
-	vmcs_write(VMCS_entry_interruption_information, info & ~(u64)INTR_INFO_NMI_UNBLOCKED);
-	if (info & INTR_INFO_ERROR_CODE)
-		vmcs_write(VMCS_entry_exception_error_code,
-			   vmcs_read(VMCS_idt_vectoring_error_code));
-	vmcs_write(VMCS_entry_instruction_length, vmcs_read(VMCS_exit_instruction_length));
-	/* The injection blocks NMIs again itself: "VM-Entry Controls for Event Injection". */
-	if (field_get(info, INTR_INFO_TYPE) == INTR_TYPE_NMI)
-		vmcs_write(VMCS_guest_interruptibility_state,
-			   vmcs_read(VMCS_guest_interruptibility_state) & ~(u64)BLOCKING_BY_NMI);
-}
-
 void vmexit_invalid_opcode(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	vmexit_inject_exception(VECTOR_UD);
+	guest_inject_exception(VECTOR_UD);
 }
 
 static _Noreturn void stop_at(const char *what, u64 reason)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ending an instruction of the guest, and giving it exceptions. */
+#include "xmhf/vmx/guest_event_hw.h"
+
+#include "xmhf/vmx/vmcs_hw.h"
+
+void guest_skip_instruction(void)
+{
+	u64 interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
+	u64 rflags = vmcs_read(VMCS_guest_rflags);
+
+	vmcs_write(VMCS_guest_rip,
+		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
+	if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+		vmcs_write(VMCS_guest_interruptibility_state,
+			   interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	if (rflags & RFLAGS_TF)
+		vmcs_write(VMCS_guest_pending_debug_exceptions, PENDING_DEBUG_BS);
+	if (rflags & RFLAGS_RF)
+		vmcs_write(VMCS_guest_rflags, rflags & ~RFLAGS_RF);
+}
+
+static void inject(enum exception_vector vector, u32 more)
+{
+	vmcs_write(VMCS_entry_interruption_information,
+		   INTR_INFO_VALID | (u32)field_make(INTR_INFO_TYPE, INTR_TYPE_HARDWARE_EXCEPTION) |
+			   vector | more);
+}
+
+void guest_inject_exception(enum exception_vector vector)
+{
+	inject(vector, 0);
+}
+
+void guest_inject_fault(enum exception_vector vector, u32 error_code)
+{
+	/* In real mode exceptions push no error code, and VM entry insists on that. */
+	bool protected_mode = vmcs_read(VMCS_guest_cr0) & CR0_PE;
+
+	vmcs_write(VMCS_entry_exception_error_code, error_code);
+	inject(vector, protected_mode ? INTR_INFO_ERROR_CODE : 0);
+}
+
+void guest_inject_gp(void)
+{
+	guest_inject_fault(VECTOR_GP, 0);
+}
+
+void guest_reinject_interrupted_event(void)
+{
+	u64 info = vmcs_read(VMCS_idt_vectoring_information);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	/* Bit 12 is undefined here and must be 0 there. */
+	vmcs_write(VMCS_entry_interruption_information, info & ~(u64)INTR_INFO_NMI_UNBLOCKED);
+	if (info & INTR_INFO_ERROR_CODE)
+		vmcs_write(VMCS_entry_exception_error_code,
+			   vmcs_read(VMCS_idt_vectoring_error_code));
+	vmcs_write(VMCS_entry_instruction_length, vmcs_read(VMCS_exit_instruction_length));
+	/* The injection blocks NMIs again itself: "VM-Entry Controls for Event Injection". */
+	if (field_get(info, INTR_INFO_TYPE) == INTR_TYPE_NMI)
+		vmcs_write(VMCS_guest_interruptibility_state,
+			   vmcs_read(VMCS_guest_interruptibility_state) & ~(u64)BLOCKING_BY_NMI);
+}

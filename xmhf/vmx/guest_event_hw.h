@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ending an instruction of the guest, and giving it exceptions.  All work on the current
+ * VMCS, be it VMCS01 or VMCS02.
+ */
+#pragma once
+
+#include "xmhf/x86/cpu.h"
+
+/** Ends the instruction that exited: moves RIP on, as the processor would at its end. */
+void guest_skip_instruction(void);
+
+/** Injects the exception @vector, which has no error code. */
+void guest_inject_exception(enum exception_vector vector);
+
+/** Injects the exception @vector with @error_code; without it where the guest is in real mode. */
+void guest_inject_fault(enum exception_vector vector, u32 error_code);
+
+/** Injects #GP(0). */
+void guest_inject_gp(void);
+
+/** Delivers again the event whose delivery the exit interrupted, if any. */
+void guest_reinject_interrupted_event(void);
