@@ -7,8 +7,8 @@
  *  1. A present entry without EPT_LEAF at level 2 to 4 leads to a table of the pool, and has all
  *     rights.  Overrides are entries of level 1 only.
  *  2. An entry that is not an override is either absent or what default_leaf() says.
- *  3. Free pages of the pool plus tables that could be evicted are at least RESERVED_PAGES, so
- *     that any one address can always be mapped.
+ *  3. Pages that can still be taken plus tables that could be evicted are at least RESERVED_PAGES,
+ * so that any one address can always be mapped.
  *  4. An evicted table is not written, but for its first entry, nor used again until
  *     ept01_flushed(): another CPU may still walk it.
  */
@@ -67,6 +67,20 @@ static u64 table_entry(hpa_t table)
 static void set_entry(u64 *entry, u64 value)
 {
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+/* Pages that EPT01 may still take: the pool is shared, and what others planned for is theirs. */
+static unsigned int free_pages(const struct ept01 *ept)
+{
+	return (unsigned int)min_u64(ept->pool->free, ept->pages_max - ept->pages);
+}
+
+static bool take_page(struct ept01 *ept, hpa_t *page)
+{
+	if (!free_pages(ept) || !page_pool_alloc(ept->pool, page))
+		return false;
+	ept->pages++;
+	return true;
 }
 
 enum part { NONE, SOME, ALL };
@@ -171,7 +185,7 @@ static void fill_table(struct ept01 *ept, hpa_t table, u64 base, unsigned int le
 			return;
 		if (make_leaf(ept, address, level, entry))
 			continue;
-		if (ept->pool->free <= RESERVED_PAGES || !page_pool_alloc(ept->pool, &child))
+		if (free_pages(ept) <= RESERVED_PAGES || !take_page(ept, &child))
 			continue;
 		fill_table(ept, child, address, level - 1, end);
 		*entry = table_entry(child);
@@ -191,7 +205,9 @@ void ept01_build(struct ept01 *ept, const struct ept01_settings *settings,
 	ept->generation = 1;
 	ept->evicted = hpa(0);
 	ept->evicted_count = 0;
-	bug_if(!page_pool_alloc(pool, &ept->root));
+	ept->pages_max = ept01_pool_pages(settings, mtrr);
+	ept->pages = 0;
+	bug_if(!take_page(ept, &ept->root));
 	fill_table(ept, ept->root, 0, TOP_LEVEL, ept->eager_end);
 }
 
@@ -281,7 +297,7 @@ static enum ept01_result run_out(struct ept01 *ept, unsigned int wanted)
 	if (ept->evicted_count)
 		return EPT01_FLUSH;
 	evict_below(ept, ept->root, 0, TOP_LEVEL, ept->eager_end);
-	if (ept->pool->free + ept->evicted_count < wanted)
+	if (free_pages(ept) + ept->evicted_count < wanted)
 		evict_below(ept, ept->root, 0, TOP_LEVEL, 0);
 	if (!ept->evicted_count)
 		return EPT01_FULL;
@@ -297,6 +313,7 @@ void ept01_flushed(struct ept01 *ept)
 		ept->evicted = hpa(entries_of(table)[0]);
 		ept->evicted_count--;
 		page_pool_free(ept->pool, table);
+		ept->pages--;
 	}
 }
 
@@ -315,7 +332,7 @@ enum ept01_result ept01_map_on_demand(struct ept01 *ept, l1pa_t address)
 	while (!make_leaf(ept, address.v, level, &leaf)) {
 		hpa_t child;
 
-		if (!page_pool_alloc(ept->pool, &child))
+		if (!take_page(ept, &child))
 			return run_out(ept, RESERVED_PAGES);
 		set_entry(entry, table_entry(child));
 		entry = entry_of(child, address.v, --level);
@@ -344,10 +361,10 @@ static enum ept01_result reach_page(struct ept01 *ept, u64 page, u64 **entry)
 	*entry = find_entry(ept, page, &level);
 	if (**entry & OVERRIDDEN)
 		return EPT01_DONE;
-	if (ept->pool->free < level - 1 + RESERVED_PAGES)
+	if (free_pages(ept) < level - 1 + RESERVED_PAGES)
 		return run_out(ept, level - 1 + RESERVED_PAGES);
 	for (; level > 1; level--) {
-		bug_if(!page_pool_alloc(ept->pool, &child));
+		bug_if(!take_page(ept, &child));
 		split(*entry, level, child);
 		*entry = entry_of(child, page, level - 1);
 	}
@@ -447,7 +464,7 @@ static void retype_page(struct ept01 *ept, u64 *entry, u64 address, unsigned int
 			  field_set(*entry, EPT_MEMORY_TYPE, field_get(leaf, EPT_MEMORY_TYPE)));
 		return;
 	}
-	if (!page_pool_alloc(ept->pool, &child)) {
+	if (!take_page(ept, &child)) {
 		set_entry(entry, 0);
 		return;
 	}

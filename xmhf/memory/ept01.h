@@ -40,6 +40,8 @@ struct ept01 {
 	struct mtrr_state mtrr;
 	struct page_pool *pool;
 	hpa_t root;
+	u64 pages_max; /* of the pool, and how many are in use */
+	u64 pages;
 	u64 limit;     /* first address that is not mapped */
 	u64 eager_end; /* what lies below was mapped by ept01_build() */
 	u64 generation;
@@ -73,7 +75,7 @@ struct ept01_translation {
 u64 ept01_pages_needed(const struct ept01_settings *settings, const struct mtrr_state *mtrr);
 
 /**
- * The recommended size of the pool: ept01_pages_needed(), bounded, and some more for
+ * The pages that EPT01 may take from the pool: ept01_pages_needed(), bounded, and some more for
  * addresses above RAM, overrides and MTRR changes.  At most EPT01_POOL_PAGES_MAX.
  */
 u64 ept01_pool_pages(const struct ept01_settings *settings, const struct mtrr_state *mtrr);
@@ -82,8 +84,11 @@ u64 ept01_pool_pages(const struct ept01_settings *settings, const struct mtrr_st
 #define EPT01_POOL_PAGES_MAX (512 + EPT01_SPARE_PAGES)
 #define EPT01_POOL_PAGES_MIN 8
 
-/** Builds EPT01.  What the pool has no room for is mapped on demand.
- * @pre the pool has EPT01_POOL_PAGES_MIN free pages, and only EPT01 uses it. */
+/**
+ * Builds EPT01.  What the pool has no room for is mapped on demand.
+ * The pool may be shared: EPT01 never takes more than ept01_pool_pages().
+ * @pre the pool has EPT01_POOL_PAGES_MIN free pages beyond what others will take.
+ */
 void ept01_build(struct ept01 *ept, const struct ept01_settings *settings,
 		 const struct mtrr_state *mtrr, struct page_pool *pool);
 

@@ -495,6 +495,31 @@ static void test_full(void)
 	ok(all_default(true) && pool_is_whole(), "no page lost");
 }
 
+/* A pool shared with others, in a machine too large for the pages EPT01 may take. */
+static void test_shared_pool(void)
+{
+	enum ept01_result result;
+	u64 others;
+
+	start(POOL_PAGES);
+	settings.ept_vpid &= ~EPT_CAP_1G;
+	settings.top_of_ram = 800 * GIB;
+	build();
+	others = POOL_PAGES - EPT01_POOL_PAGES_MAX;
+	ok(pool.free >= others, "at least %llu pages are left, got %u", others, pool.free);
+	is_u64(ept.pages, POOL_PAGES - pool.free, "pages in use");
+	flushes = 0;
+	for (u64 i = 1; i < 800; i++) {
+		UNTIL_DONE(result, ept01_map_on_demand(&ept, l1pa(i * GIB)));
+		if (result != EPT01_DONE && result != EPT01_PRESENT && !is_hidden(i * GIB))
+			ok(0, "GiB %llu, result %u", i, (unsigned int)result);
+		if (!is_default(i * GIB, false))
+			ok(0, "GiB %llu is mapped", i);
+	}
+	ok(flushes && pool.free >= others && pool_is_whole(), "the rest by evicting");
+	is_u64(ept.pages, POOL_PAGES - pool.free, "pages in use");
+}
+
 /* Splitting for new types without a free page. */
 static void test_retype_full(void)
 {
@@ -636,6 +661,7 @@ int main(void)
 	test_eviction();
 	test_flush_protocol();
 	test_full();
+	test_shared_pool();
 	test_retype_full();
 	test_random(EPT01_POOL_PAGES_MIN, FULL_CAPS);
 	test_random(12, FULL_CAPS);
