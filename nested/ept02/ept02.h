@@ -18,10 +18,12 @@
  *  2. A page is present only if every table above it is linked.
  *  3. With accessed and dirty flags for EPT on in EPTP12, a page is present only if L1 sees the
  *     accessed flags set on its whole path, writable only if it sees the dirty flag.
- *  4. What the processor may have cached for a context is in the context's tables, or the
- *     context has `must_flush`: INVEPT is executed before the next VM entry with it.  The
- *     processor tags what it caches by the root's address; a new context starts with a flush
- *     due, whatever its root was before.
+ *  4. What the processor may have cached for a context is still in the context's tables, or was
+ *     there at some time since L1's last INVEPT, when EPT12 and EPT01 both said so; or else the
+ *     context has `must_flush`: INVEPT is executed before the next VM entry with it.  So a flush
+ *     is due after L1's INVEPT, if L2 ran since the last flush, and when a table or what was made
+ *     of EPT01 goes.  The processor tags what it caches by the root's address; a new
+ *     context starts with a flush due, whatever its root was before.
  */
 #pragma once
 
@@ -57,7 +59,7 @@ struct ept02_context {
 	u8 levels;
 	u8 index;
 	bool sets_flags; /* accessed and dirty flags for EPT */
-	bool must_flush; /* the processor may hold translations that are not in the tables */
+	bool must_flush; /* see invariant 4 */
 	bool has_run;	 /* L2 may have run with it since the last flush */
 };
 

@@ -22,29 +22,29 @@ struct resync {
  * to go: it leads elsewhere, or L1 took back the accessed flag.
  */
 static u64 remaining_rights(const struct resync *r, const struct ept02_table *table, u64 old,
-			    u64 new)
+			    u64 now)
 {
 	const struct ept12_rules *rules = &r->ept->rules;
-	enum ept12_kind kind = ept12_classify(rules, new, table->level);
+	enum ept12_kind kind = ept12_classify(rules, now, table->level);
 	u64 identity = kind == EPT12_PAGE ? PAGE_IDENTITY : TABLE_IDENTITY;
-	u64 rights = new &EPT_RWX;
+	u64 rights = now & EPT_RWX;
 
 	if (kind == EPT12_ABSENT || kind == EPT12_MISCONFIGURED ||
-	    kind != ept12_classify(rules, old, table->level) || (old ^ new) & identity)
+	    kind != ept12_classify(rules, old, table->level) || (old ^ now) & identity)
 		return 0;
 	if (!r->context->sets_flags)
 		return rights;
-	if (!(new &EPT_ACCESSED) && (old & EPT_ACCESSED))
+	if (!(now & EPT_ACCESSED) && (old & EPT_ACCESSED))
 		return 0;
-	if (kind == EPT12_PAGE && !(new &EPT_DIRTY))
+	if (kind == EPT12_PAGE && !(now & EPT_DIRTY))
 		rights &= ~EPT_WRITE;
 	return rights;
 }
 
-static void resync_entry(struct resync *r, struct ept02_table *table, unsigned int index, u64 new)
+static void resync_entry(struct resync *r, struct ept02_table *table, unsigned int index, u64 now)
 {
 	u64 entry = table->entries[index];
-	u64 rights = remaining_rights(r, table, table->seen[index], new);
+	u64 rights = remaining_rights(r, table, table->seen[index], now);
 	u64 left;
 
 	/* A link has EPT12's rights.  A page may have fewer: more come with the next violation. */
@@ -57,10 +57,9 @@ static void resync_entry(struct resync *r, struct ept02_table *table, unsigned i
 		r->changed = true;
 		return;
 	}
-	table->seen[index] = new;
+	table->seen[index] = now;
 	table->entries[index] = (entry & ~EPT_RWX) | left;
 	if (entry & ~left & EPT_RWX) {
-		r->context->must_flush = true;
 		r->ept->statistics.entries_narrowed++;
 		r->changed = true;
 	}
@@ -77,10 +76,10 @@ static void compare_table(struct resync *r, struct ept02_table *table)
 		unsigned int end = i + 8;
 
 		for (; i < end; i++) {
-			u64 new = table->view[i];
+			u64 now = table->view[i];
 
-			if (new != table->seen[i] && table->entries[i])
-				resync_entry(r, table, i, new);
+			if (now != table->seen[i] && table->entries[i])
+				resync_entry(r, table, i, now);
 		}
 	}
 }
@@ -218,7 +217,6 @@ void ept02_ept01_changed(struct ept02 *ept, l1pa_t first, u64 size, u64 generati
 			continue;
 		if (touches(&change, context->root->base.v, PAGE_SIZE)) {
 			ept02_table_clear(ept, context->root);
-			context->must_flush = true;
 			ept02_table_mirror(context->root, context->root->base);
 		} else {
 			drop_changed(&change, context->root);

@@ -164,10 +164,8 @@ static void trim(struct ept02 *ept, struct ept02_context *context, u64 count)
 			ept02_table_drop(ept, table->parent, table->parent_index);
 		ept->trim_next = (ept->trim_next + 1) % ept->tables_count;
 	}
-	if (ept->free_count < count) {
+	if (ept->free_count < count)
 		ept02_table_clear(ept, context->root);
-		context->must_flush = true;
-	}
 }
 
 void ept02_make_room(struct ept02 *ept, struct ept02_context *keep, u64 count)

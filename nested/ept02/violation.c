@@ -59,15 +59,12 @@ static bool may_stay(const struct ept02_context *context, const struct ept02_tab
 static struct ept02_table *follow(struct touch *t, struct ept02_table *table, unsigned int index,
 				  u64 entry)
 {
-	u64 old = table->entries[index];
-	struct ept02_table *below = ept02_table_below(t->ept, old, table->level);
+	struct ept02_table *below = ept02_table_below(t->ept, table->entries[index], table->level);
 
 	if (!may_stay(t->context, below, table->seen[index], entry)) {
 		ept02_table_drop(t->ept, table, index);
 		below = ept02_table_new(t->ept, t->context, table->level - 1U);
 		ept02_table_mirror(below, l1pa(entry & EPT_ADDRESS));
-	} else if (old & ~entry & EPT_RWX) {
-		t->context->must_flush = true;
 	}
 	table->seen[index] = entry;
 	ept02_table_link(t->ept, table, index, below, entry & EPT_RWX);
@@ -166,17 +163,11 @@ static u64 compose(const struct ept02 *ept, u64 l1_address, unsigned int level, 
 	       (level > 1 ? EPT_LEAF : 0);
 }
 
-/* Puts a page into @table; a flush is due if the processor may know another there. */
+/* Puts a page into @table, in place of whatever was there. */
 static void put_page(struct ept02 *ept, struct ept02_table *table, unsigned int index, u64 value)
 {
-	u64 old = table->entries[index];
-
-	if (old & EPT_RWX) {
-		if (ept02_table_below(ept, old, table->level))
-			ept02_table_drop(ept, table, index);
-		else if ((old ^ value) & ~EPT_RWX || old & ~value)
-			ept->contexts[table->context].must_flush = true;
-	}
+	if (ept02_table_below(ept, table->entries[index], table->level))
+		ept02_table_drop(ept, table, index);
 	table->used |= BIT(index / 8);
 	table->entries[index] = value;
 }
@@ -186,15 +177,12 @@ static struct ept02_table *split_below(struct touch *t, struct ept02_table *tabl
 				       u64 l1_address)
 {
 	unsigned int index = ept12_index(t->address, table->level);
-	u64 old = table->entries[index];
-	struct ept02_table *below = ept02_table_below(t->ept, old, table->level);
+	struct ept02_table *below = ept02_table_below(t->ept, table->entries[index], table->level);
 
 	if (!below) {
 		ept02_table_drop(t->ept, table, index);
 		below = ept02_table_new(t->ept, t->context, table->level - 1U);
 		below->base = l1pa(align_down(l1_address, ept12_size(table->level)));
-	} else if (old & ~rights & EPT_RWX) {
-		t->context->must_flush = true;
 	}
 	ept02_table_link(t->ept, table, index, below, rights);
 	return below;

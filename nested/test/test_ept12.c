@@ -199,6 +199,8 @@ static void test_flags_by_walk(void)
 	is_u64(ept12_walk(&rules, eptp(4, EPTP_AD), l2pa(L2_ADDRESS), 1 | 0x80, &t),
 	       EPT12_VIOLATION, "paging-structure read of a read-only page, A/D on");
 	is_u64(t.qualification, 3 | 0x80 | 1 << 3, "its qualification");
+	ept12_walk(&rules, eptp(4, EPTP_AD), l2pa(L2_ADDRESS), 2 | 0x80, &t);
+	is_u64(t.qualification, 3 | 0x80 | 1 << 3, "that of a paging-structure write");
 	is_u64(ept12_walk(&rules, eptp(4, 0), l2pa(L2_ADDRESS), 1 | 0x80, &t), EPT12_OK,
 	       "the same with A/D off");
 	is_u64(ept12_walk(&rules, eptp(4, EPTP_AD), l2pa(L2_ADDRESS), 1 | 0x180, &t), EPT12_OK,
