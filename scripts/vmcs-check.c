@@ -41,15 +41,15 @@ struct slot {
 	size_t offset, size;
 };
 
-#define CAPS(member)                                                          \
-	{                                                                     \
-		"caps." #member, offsetof(struct state, caps.member),         \
-			sizeof(((struct state *)0)->caps.member)              \
+#define CAPS(member)                                                  \
+	{                                                             \
+		"caps." #member, offsetof(struct state, caps.member), \
+			sizeof(((struct state *)0)->caps.member)      \
 	}
-#define INPUT(member)                                                         \
-	{                                                                     \
-		"input." #member, offsetof(struct state, inputs.member),      \
-			sizeof(((struct state *)0)->inputs.member)            \
+#define INPUT(member)                                                    \
+	{                                                                \
+		"input." #member, offsetof(struct state, inputs.member), \
+			sizeof(((struct state *)0)->inputs.member)       \
 	}
 
 static const struct slot slots[] = {

@@ -2,8 +2,9 @@
 """vmcs bisect-vmxcap: which capability bits does an L1 need?
 
 The state searched is the set of bits that are kept; the others are hidden from L1 by words
-vmxcap.NAME=0 on L0's command line.  Delta debugging shrinks the kept set: first halves, then
-smaller groups, at last single bits; then every bit of the result is hidden alone, which tells the
+vmxcap.NAME=0 on L0's command line.  Groups are halved until the one bit is found without
+which L1 fails, again and again until what was found suffices; if a bit can then be left out,
+delta debugging goes on from there.  At last every bit of the result is hidden alone, which tells the
 bits that nothing replaces from those that another bit could stand in for.  Every trial is written to a file, so that a search that was
 stopped goes on where it was, and every trial's output is kept beside it.
 """
@@ -11,6 +12,7 @@ stopped goes on where it was, and every trial's output is kept beside it.
 import concurrent.futures
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -198,7 +200,8 @@ class Search:
 
     def __init__(self, trials: Trials, jobs: int, say):
         self.trials, self.say = trials, say
-        self.pool = concurrent.futures.ThreadPoolExecutor(max(1, jobs))
+        self.jobs = max(1, jobs)
+        self.pool = concurrent.futures.ThreadPoolExecutor(self.jobs)
         self.start = time.monotonic()
 
     def first_that_works(self, candidates: list):
@@ -215,12 +218,45 @@ class Search:
 
     def minimal(self, order: list) -> frozenset:
         """A set that works and of which no bit can be left out."""
-        kept = list(order)
+        needed = self.needed_in_order(order)
+        smaller = self.first_that_works([frozenset(needed) - {bit} for bit in needed])
+        # Hiding more never helps, if L1 is sane: then every single one is needed.
+        return frozenset(needed) if smaller is None else self.delta([bit for bit in needed if bit in smaller])
+
+    def needed_in_order(self, order: list) -> list:
+        """Bits that together suffice: each the last of the shortest working beginning of the rest."""
+        needed, rest = [], list(order)
+        while not self.trials.works(frozenset(needed)):
+            length = self.shortest(needed, rest)
+            needed.append(rest[length - 1])
+            rest = rest[:length - 1]
+            self.say(f"needed: {needed[-1]}")
+        return needed
+
+    def shortest(self, needed: list, rest: list) -> int:
+        """The least n so that L1 works with @needed and the first n of @rest; all of them do."""
+        fails, works = 0, len(rest)
+        while works - fails > 1:
+            self.progress(works - fails, len(needed))
+            parts = min(self.jobs, works - fails - 1) + 1
+            points = [fails + (works - fails) * n // parts for n in range(1, parts)]
+            futures = [self.pool.submit(self.trials.works, frozenset(needed + rest[:n])) for n in points]
+            for point, future in zip(points, futures):
+                if future.result():
+                    works = point
+                    break
+                fails = point
+            for future in futures:
+                future.cancel()
+        return works
+
+    def delta(self, kept: list) -> frozenset:
+        """Delta debugging, for an L1 that minds which other bits it sees."""
         groups = 2
         if self.trials.works(frozenset()):
             return frozenset()
         while len(kept) >= 2:
-            self.progress(kept, groups)
+            self.progress(len(kept), 0)
             found = self.narrower(kept, groups)
             if found is not None:
                 kept, groups = found
@@ -242,14 +278,14 @@ class Search:
             return [bit for bit in kept if bit in found], max(groups - 1, 2)
         return None
 
-    def progress(self, kept: list, groups: int) -> None:
-        """How far it is, and how long it may take."""
+    def progress(self, left: int, found: int) -> None:
+        """How far it is, and how long it takes if this is the last bit but one."""
         ran = self.trials.ran
         each = self.trials.spent / ran if ran else 0.0
-        left = estimate(len(kept), groups)
-        eta = f", about {duration(left * each / max(1, self.pool._max_workers))} more" if ran else ""
-        self.say(f"{ran} runs ({self.trials.reused} remembered), {len(kept)} bits left in "
-                 f"{groups} groups, {duration(time.monotonic() - self.start)}{eta}")
+        rounds = math.ceil(math.log(left + 1, self.jobs + 1)) + math.ceil((2 * found + 3) / self.jobs)
+        eta = f", at least {duration(rounds * each)} more" if ran else ""
+        self.say(f"{ran} runs ({self.trials.reused} remembered), {found} needed bits found, the next is one "
+                 f"of {left}, {duration(time.monotonic() - self.start)}{eta}")
 
     def alone(self, order: list, tried: list) -> list:
         """Those of the bits @tried that L1 misses when only they are hidden."""
@@ -273,15 +309,6 @@ def split(kept: list, groups: int) -> list:
         parts.append(kept[start:end])
         start = end
     return [part for part in parts if part]
-
-
-def estimate(count: int, groups: int) -> int:
-    """Runs that a search of this size may still need: one round at each fineness, and a last one."""
-    total = 0
-    while groups < count:
-        total += groups
-        groups *= 2
-    return total + count
 
 
 def duration(seconds: float) -> str:

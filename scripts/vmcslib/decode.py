@@ -123,6 +123,8 @@ def vector_name(vector: int) -> str:
 def enumerator_words(enum: str, value: int, prefix: str) -> str:
     """An enumerator's name for a value, as words."""
     word = tables().enums[enum].get(value)
+    if word and enum == "memory_type":
+        return word.removeprefix(prefix).replace("_MINUS", "-")
     return sdm_words(word.removeprefix(prefix)) if word else "reserved"
 
 
@@ -226,11 +228,10 @@ def describe(name: str, value: int, dump=None) -> str:
     found = parts(name, value, dump)
     unnamed = [part for part in found if re.fullmatch(r"bit \d+", part.label)]
     named = [part.text() for part in found
-             if part not in unnamed and (not part.is_bit or part.value)]
-    if name in CONTROL_WORDS and unnamed:
-        named.append("reserved " + ranges([part.mask.bit_length() - 1 for part in unnamed]))
-    else:
-        named += [part.label for part in unnamed]
+             if part not in unnamed and (part.value or not part.is_bit and part.meaning or part.label == "DPL")]
+    if unnamed:
+        word = "reserved" if name in CONTROL_WORDS else "bits"
+        named.append(f"{word} {ranges([part.mask.bit_length() - 1 for part in unnamed])}")
     return ", ".join(named)
 
 

@@ -26,7 +26,7 @@ SVI_RVI = re.compile(r"SVI\|RVI = ([0-9a-f]{2})\|([0-9a-f]{2})")
 CR3_TARGET = re.compile(r"CR3 target([0-3])=([0-9a-f]{16})")
 MSR_LIST = re.compile(r"MSR (guest|host) auto(load|store):")
 MSR_ENTRY = re.compile(r"\b(\d+): msr=0x([0-9a-f]{8}) value=0x([0-9a-f]{16})\s*$")
-PAIR = re.compile(rf"(?<![\w:])({'|'.join(sorted(map(re.escape, LINUX_XEN), key=len, reverse=True))})"
+PAIR = re.compile(rf"(?<![\w:])(?<!Sysenter )({'|'.join(sorted(map(re.escape, LINUX_XEN), key=len, reverse=True))})"
                   rf"(\([^)]*\))?\s*=\s*{HEX}(?: \(([^)]*)\))?(?!\w)")
 # Printed with fewer digits than the field has.
 SHORT = {"guest_rflags": 8, "tpr_threshold": 2, "posted_interrupt_notification_vector": 2,

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""scripts/vmcs: reading every format, noise, cut lines, picking dumps."""
+
+import gzip
+import io
+import tempfile
+import unittest
+from pathlib import Path
+
+import vmcs_samples as samples
+from vmcslib import reader, text
+from vmcslib.dump import Exits
+from vmcslib.errors import VmcsError
+from vmcslib.names import XMHF64, field_of_name, reason_of_name
+from vmcslib.reader import Selector
+from vmcslib.tables import ROOT, tables
+
+
+def parsed(words, source="log"):
+    """A log of a text, bytes or a list of lines."""
+    if isinstance(words, list):
+        words = "\n".join(words) + "\n"
+    data = words.encode() if isinstance(words, str) else words
+    return reader.parse(text.lines_of(io.BufferedReader(io.BytesIO(data))), source)
+
+
+class Tables(unittest.TestCase):
+    """The project's tables, not a second list."""
+
+    def test_every_row_is_read(self):
+        rows = (ROOT / "xmhf/x86/vmcs_fields.def").read_text().count("\nVMCS_FIELD(")
+        self.assertEqual(rows, len(tables().fields))
+        rows = (ROOT / "xmhf/x86/vmx_controls.def").read_text().count("\nVMX_CONTROL(")
+        self.assertEqual(rows, len(tables().controls))
+
+    def test_xmhf64_map_names_fields_that_exist(self):
+        self.assertEqual([], [name for name in XMHF64.values() if name not in tables().by_name])
+
+    def test_names_of_others(self):
+        for theirs, mine in (
+                ("control_VMX_cpu_based", "processor_based_controls"), ("guest_CR0", "guest_cr0"),
+                ("info_IDT_vectoring_information", "idt_vectoring_information"),
+                ("control_VM_exit_MSR_store_address", "exit_msr_store_address"),
+                ("control_VM_entry_exception_errorcode", "entry_exception_error_code"),
+                ("control_EPT_pointer_full", "eptp"), ("guest_SYSENTER_CS", "guest_ia32_sysenter_cs"),
+                ("control_EOI_exit_bitmap_0", "eoi_exit_bitmap0"), ("control_vpid", "vpid"),
+                ("control_Task_PRivilege_Threshold", "tpr_threshold"), ("nonsense", None)):
+            self.assertEqual(mine, field_of_name(theirs), theirs)
+
+    def test_reasons_of_others(self):
+        for theirs, number in (("EPT_MISCONFIG", 49), ("MSR_READ", 31), ("IO_INSTRUCTION", 30), ("cpuid", 10),
+                               ("MWAIT_INSTRUCTION", 36), ("INVALID_STATE", 33), ("nonsense", None)):
+            self.assertEqual(number, reason_of_name(theirs), theirs)
+
+
+class Formats(unittest.TestCase):
+    """One dump of each."""
+
+    def test_ours(self):
+        log = parsed(samples.before_and_after())
+        self.assertEqual(["before12", "before02", "after12", "after02"], [dump.tag for dump in log.dumps])
+        last = log.dumps[-1]
+        self.assertEqual(0x80000022, last.get("exit_reason"))
+        self.assertEqual({"vmread_bitmap_address", "vmwrite_bitmap_address"}, last.absent)
+        self.assertEqual({0: (0xC0000080, 0xD01)}, last.msr_areas["entry_msr_load"])
+        self.assertEqual(("after", "02", 5), (last.moment, last.vmcs, last.cpu))
+        self.assertEqual(0, log.unparsed_count + log.noise)
+
+    def test_xmhf64_both_shapes(self):
+        for encodings, mark, tag in ((True, ":", "VMCS02"), (False, "@", "vmentry-failure12")):
+            log = parsed(samples.xmhf64(tag, encodings, mark))
+            self.assertEqual(1, len(log.dumps))
+            self.assertEqual(0, log.unparsed_count, log.unparsed[:3])
+            self.assertEqual(tables().by_name.keys(), log.dumps[0].values.keys())
+            self.assertEqual(0xB5A0FDFA, log.dumps[0].get("processor_based_controls"))
+
+    def test_xmhf64_msr_list_finds_its_dump(self):
+        lines = samples.xmhf64() + ["CPU(0x05): :MSR:vmcs02_vmentry_msr_load_area[1] = 0x00000277 -> 0x0007040600070406"]
+        self.assertEqual({1: (0x277, 0x7040600070406)}, parsed(lines).dumps[0].msr_areas["entry_msr_load"])
+
+    def test_xen(self):
+        dump = parsed(samples.XEN).dumps[0]
+        self.assertEqual(("xen", "d1v2"), (dump.format, dump.cpu))
+        for name, value in (("guest_cr4", 0x426B0), ("cr4_read_shadow", 0x406B0), ("guest_rip", 0xFFFFFFFF81A01007),
+                            ("guest_cs_access_rights", 0xA09B), ("guest_gdtr_limit", 0x7F), ("host_cs_selector", 0xE008),
+                            ("guest_ia32_efer", 0xD01), ("host_ia32_pat", 0x50100070406), ("exit_reason", 12),
+                            ("host_rip", 0xFFFF82D040208E60), ("host_rsp", 0xFFFF83007CE27F70), ("vpid", 1),
+                            ("entry_interruption_information", 0x800000D1), ("tpr_threshold", 0), ("ple_window", 0x1000),
+                            ("host_ia32_sysenter_cs", 0xE008), ("guest_smbase", 0), ("host_cr3", 0x7C9D4000)):
+            self.assertEqual(value, dump.get(name), name)
+        self.assertEqual(0xFFFFFFFF81A01009, dump.effective["guest_rip"])
+        self.assertIsNone(dump.get("msr_bitmap_address"))
+        self.assertNotIn("msr_bitmap_address", dump.absent)
+
+    def test_kvm_trace(self):
+        log = parsed(samples.KVM_TRACE)
+        self.assertEqual([10, 48], list(log.exits.reason))
+        self.assertEqual([2000, 3000], list(log.exits.ticks))
+        self.assertEqual(["exit", "201"], [Exits.KINDS[kind] for kind in log.exits.kind])
+        self.assertEqual(0x184, log.exits.qualification[1])
+        self.assertIn("nested_cpu_has_nmi_exiting", log.header["failures"][0][1])
+
+    def test_bochs(self):
+        log = parsed(samples.BOCHS)
+        self.assertEqual([18, 48], list(log.exits.reason))
+        self.assertEqual([50, -1], list(log.exits.ticks))
+        self.assertEqual(1, len(log.header["failures"]))
+
+    def test_our_trace_and_xmhf64s(self):
+        log = parsed("CPU(0x04): 201 0x00007f88f438297c cpuid qual=0x0 ticks=812\n"
+                     "CPU(0x04): nested vmexit  0xffffffffb0e01007 0: 0x80000b0d\n"
+                     "CPU(0x04): nested vmentry 0xffffffffb0e01007 intr_inj=0x80000b0d\n")
+        self.assertEqual([10, 0, 24], list(log.exits.reason))
+        self.assertEqual([812, -1, -1], list(log.exits.ticks))
+        self.assertEqual(0x80000B0D, log.exits.inject[2])
+
+    def test_capabilities(self):
+        log = parsed(samples.VIRTUALBOX_CAPS)
+        self.assertEqual(0x3F00000016, log.capabilities["IA32_VMX_PINBASED_CTLS"])
+
+
+class Trouble(unittest.TestCase):
+    """What serial logs are really like."""
+
+    def test_noise_prefixes_and_line_ends(self):
+        plain = parsed(samples.XEN).dumps[0].values
+        for change in (lambda line: f"[Sat Nov 21 02:03:59 2026] {line}\r", lambda line: f"\x1b[1;31m{line}\x1b[0m",
+                       lambda line: f"Nov 21 02:03:59 host xen: {line}", lambda line: f"{line}\nnoise, noise"):
+            changed = "\n".join(change(line) for line in samples.XEN.split("\n"))
+            self.assertEqual(plain, parsed(changed).dumps[0].values)
+
+    def test_interleaved_cpus(self):
+        one, two = samples.ours("failure02", 4, guest_rip=1), samples.ours("failure02", 5, guest_rip=2)
+        mixed = [line for pair in zip(one, two) for line in pair]
+        self.assertEqual([(4, 1), (5, 2)], [(dump.cpu, dump.get("guest_rip")) for dump in parsed(mixed).dumps])
+
+    def test_interleaved_threads_of_linux(self):
+        def thread(caller, rip):
+            return [f"[    1.0][ {caller}] {line}" for line in (
+                "*** Guest State ***", f"RSP = 0x0000000000000001  RIP = 0x{rip:016x}", "*** Host State ***",
+                "*** Control State ***", "PinBased=0000003f CPUBased=b6a065fa")]
+        mixed = [line for pair in zip(thread("T10", 1), thread("T11", 2)) for line in pair]
+        self.assertEqual([1, 2], [dump.get("guest_rip") for dump in parsed(mixed).dumps])
+
+    def test_same_tag_again_is_another_dump(self):
+        self.assertEqual(2, len(parsed(samples.ours("x02") + samples.ours("x02")).dumps))
+
+    def test_cut_value_is_unknown_and_counted(self):
+        for number, line in enumerate(samples.ours("x02")):
+            if "exit_reason" in line:
+                lines = samples.ours("x02")
+                lines[number] = line[:-2]
+                break
+        log = parsed(lines)
+        self.assertIsNone(log.dumps[0].get("exit_reason"))
+        self.assertNotIn("exit_reason", log.dumps[0].absent)
+        self.assertEqual((1, number + 1), (log.unparsed_count, log.unparsed[0][0]))
+
+    def test_every_cut_of_every_line_never_gives_a_wrong_value(self):
+        true = parsed(samples.XEN).dumps[0].values
+        lines = samples.XEN.split("\n")
+        for number, line in enumerate(lines):
+            for length in range(len(line)):
+                log = parsed("\n".join(lines[:number] + [line[:length]] + lines[number + 1:number + 2]))
+                for dump in log.dumps:
+                    for name, value in dump.values.items():
+                        self.assertEqual(true.get(name), value, f"{name} from {line[:length]!r}")
+
+    def test_compressed_and_utf16(self):
+        plain = samples.before_and_after()
+        for data in (gzip.compress(plain.encode()), plain.encode("utf-16")):
+            self.assertEqual(4, len(parsed(data).dumps))
+
+    def test_no_dump_is_an_error_that_says_what_was_looked_for(self):
+        log = parsed("hello\n" * 3)
+        with self.assertRaises(VmcsError) as caught:
+            Selector("").pick(log)
+        self.assertIn("3 lines", str(caught.exception))
+        self.assertIn("*** Guest State ***", str(caught.exception))
+
+    def test_oops_after_a_dump_is_not_part_of_it(self):
+        noise = "".join(f"line {n}\n" for n in range(60))
+        log = parsed(samples.XEN + noise + "CR3 = 0x0000000000000bad\n")
+        self.assertEqual(0x59D6000, log.dumps[0].get("guest_cr3"))
+
+
+class Picking(unittest.TestCase):
+    """FILE@WHICH."""
+
+    def setUp(self):
+        self.log = parsed(samples.before_and_after())
+
+    def picked(self, which):
+        return [dump.tag for dump in Selector(which).pick(self.log)]
+
+    def test_ways(self):
+        everything = ["before12", "before02", "after12", "after02"]
+        for which, tags in (("", everything), ("before12", ["before12"]), ("after", everything[2:]), ("3", ["after12"]),
+                            ("-1", ["after02"]), ("vmcs=02", ["before02", "after02"]), ("cpu=5", everything),
+                            ("cpu=0x05,n=1", ["before12"]), ("before=400", ["after12"]), ("before=363", ["before02"])):
+            self.assertEqual(tags, self.picked(which), which)
+
+    def test_none_says_what_there_is(self):
+        for which in ("failure02", "cpu=7", "9", "colour=red", "n=x"):
+            with self.assertRaises(VmcsError):
+                self.picked(which)
+
+    def test_reading_a_missing_file(self):
+        with tempfile.TemporaryDirectory() as folder, self.assertRaises(VmcsError):
+            reader.read_log(str(Path(folder) / "none"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Texts in the shape of each log format, made from the tables, for the tests of scripts/vmcs."""
+
+import random
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SCRIPTS))
+
+from vmcslib.names import XMHF64  # noqa: E402
+from vmcslib.tables import tables  # noqa: E402
+
+# VirtualBox 6.1 with a 32-bit guest, as docs/ and the lab note give its control words.
+VIRTUALBOX = {
+    "guest_cr0": 0x35, "cr0_read_shadow": 0x15, "processor_based_controls": 0xB5A0FDFA,
+    "pin_based_controls": 0x7F, "secondary_processor_based_controls": 0xEB, "exit_controls": 0x436FFF,
+    "entry_controls": 0x11FF, "exception_bitmap": 0x30002, "guest_cs_selector": 8,
+    "guest_cs_access_rights": 0xC09B, "guest_cs_limit": 0xFFFFFFFF, "guest_tr_access_rights": 0x8B,
+    "guest_ss_access_rights": 0x10000, "guest_rflags": 2, "guest_rip": 0x10CCFA, "eptp": 0x1234501E,
+    "exit_reason": 28, "vmcs_link_pointer": (1 << 64) - 1,
+}
+AFTER = {"guest_cr0": 0x80010035, "cr0_read_shadow": 0x80010015, "processor_based_controls": 0xB5A07DFE}
+FAILED = {**AFTER, "exit_reason": 0x80000022, "exit_qualification": 1}
+ABSENT = ("vmread_bitmap_address", "vmwrite_bitmap_address")
+
+
+def ours(tag: str, cpu: int = 5, **overrides) -> list:
+    """A dump in the form of our own logs."""
+    values = {**VIRTUALBOX, **overrides}
+    return [f"CPU(0x{cpu:02x}): (0x{field.encoding:04x}) @{tag}@{field.name} = "
+            + ("unavailable" if field.name in ABSENT else field.text(values.get(field.name, 0)))
+            for field in tables().fields]
+
+
+def before_and_after() -> str:
+    """The lab note's case: VirtualBox' guest sets CR0.PG."""
+    lines = ours("before12") + ours("before02") + ours("after12", **AFTER) + ours("after02", **FAILED)
+    lines.append("CPU(0x05): @after02@vmcs02_entry_msr_load[0] = 0xc0000080 -> 0x0000000000000d01")
+    return "\n".join(lines) + "\n"
+
+
+def xmhf64_name(name: str) -> str:
+    """What XMHF64 may call a field: the special names, else ours with another case."""
+    for theirs, mine in XMHF64.items():
+        if mine == name:
+            return theirs
+    return name.replace("guest_cr", "guest_CR").replace("host_cr", "host_CR")
+
+
+def xmhf64(tag: str = "VMCS02", encodings: bool = True, mark: str = ":", **overrides) -> list:
+    """A dump in one of XMHF64's two shapes."""
+    values = {**VIRTUALBOX, **overrides}
+    return [f"CPU(0x05): " + (f"(0x{field.encoding:04x}) " if encodings else "")
+            + f"{mark}{tag}{mark}{xmhf64_name(field.name)} = {field.text(values.get(field.name, 0))}"
+            for field in tables().fields]
+
+
+XEN = """\
+(XEN) *********** VMCS Areas **************
+(XEN)
+(XEN) >>> Domain 1 <<<
+(XEN) \tVCPU 2
+(XEN) *** Guest State ***
+(XEN) CR0: actual=0x0000000080050033, shadow=0x0000000080050033, gh_mask=ffffffffffffffff
+(XEN) CR4: actual=0x00000000000426b0, shadow=0x00000000000406b0, gh_mask=ffffffffffc89800
+(XEN) CR3 = 0x00000000059d6000
+(XEN) RSP = 0xffffc9000000be50 (0xffffc9000000be50)  RIP = 0xffffffff81a01007 (0xffffffff81a01009)
+(XEN) RFLAGS=0x00000246 (0x00000246)  DR7 = 0x0000000000000400
+(XEN) Sysenter RSP=fffffe0000003000 CS:RIP=0010:ffffffff81a01540
+(XEN)        sel  attr  limit   base
+(XEN)   CS: 0010 0a09b ffffffff 0000000000000000
+(XEN)   SS: 0018 0c093 ffffffff 0000000000000000
+(XEN)   TR: 0040 0008b 00004087 fffffe0000003000
+(XEN) LDTR: 0000 1c000 00000000 0000000000000000
+(XEN) GDTR:            0000007f fffffe0000001000
+(XEN) IDTR:            00000fff fffffe0000000000
+(XEN) EFER(VMCS) = 0x0000000000000d01  PAT = 0x0407050600070106
+(XEN) PreemptionTimer = 0x00000000  SM Base = 0x00000000
+(XEN) DebugCtl = 0x0000000000000000  DebugExceptions = 0x0000000000000000
+(XEN) Interruptibility = 00000000  ActivityState = 00000000
+(XEN) *** Host State ***
+(XEN) RIP = 0xffff82d040208e60 (vmx_asm_vmexit_handler)  RSP = 0xffff83007ce27f70
+(XEN) CS=e008 SS=0000 DS=0000 ES=0000 FS=0000 GS=0000 TR=e040
+(XEN) FSBase=0000000000000000 GSBase=0000000000000000 TRBase=ffff83007ce2d000
+(XEN) GDTBase=ffff83007ce1c000 IDTBase=ffff83007ce29000
+(XEN) CR0=0000000080050033 CR3=000000007c9d4000 CR4=00000000003526e0
+(XEN) Sysenter RSP=ffff83007ce27fa0 CS:RIP=e008:ffff82d040202830
+(XEN) EFER = 0x0000000000000d01  PAT = 0x0000050100070406
+(XEN) *** Control State ***
+(XEN) PinBased=0000003f CPUBased=b6a065fa
+(XEN) SecondaryExec=000014eb TertiaryExec=00000000
+(XEN) EntryControls=0000d3ff ExitControls=002fefff
+(XEN) ExceptionBitmap=00060002 PFECmask=00000000 PFECmatch=00000000
+(XEN) VMEntry: intr_info=800000d1 errcode=00000000 ilen=00000000
+(XEN) VMExit: intr_info=00000000 errcode=00000000 ilen=00000001
+(XEN)         reason=0000000c qualification=0000000000000000
+(XEN) IDTVectoring: info=00000000 errcode=00000000
+(XEN) TSC Offset = 0xfffffff8a4a6eb1e  TSC Multiplier = 0x0000000000000000
+(XEN) TPR Threshold = 0x00  PostedIntrVec = 0x00
+(XEN) EPT pointer = 0x000000007c9c401e  EPTP index = 0x0000
+(XEN) PLE Gap=00000080 Window=00001000
+(XEN) Virtual processor ID = 0x0001 VMfunc controls = 0000000000000000
+(XEN) **************************************
+"""
+
+KVM_TRACE = """\
+ qemu-system-x86-1200  [001] d..1.   100.000010: kvm_exit: vcpu 0 reason CPUID rip 0xfff1 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
+ qemu-system-x86-1200  [001] d..1.   100.000012: kvm_entry: vcpu 0, rip 0xfff3
+ qemu-system-x86-1200  [001] d..1.   100.000020: kvm_exit: reason EPT_VIOLATION rip 0x1234 info 184 0
+ qemu-system-x86-1200  [001] d..1.   100.000020: kvm_nested_vmexit: vcpu 0 reason EPT_VIOLATION rip 0x1234
+ qemu-system-x86-1200  [001] d..1.   100.000021: kvm_nested_vmexit_inject: reason: EPT_VIOLATION
+ qemu-system-x86-1200  [001] d..1.   100.000023: kvm_entry: vcpu 0, rip 0x1234
+ qemu-system-x86-1200  [001] d..1.   100.000030: kvm_nested_vmenter_failed: CC(!nested_cpu_has_nmi_exiting(vmcs12))
+"""
+
+BOCHS = """\
+00001234567d[CPU0  ] VMENTER to x86-64 guest
+00001234600d[CPU0  ] VMEXIT reason = 18 (VMCALL) qualification=0x0
+00001234650d[CPU0  ] VMENTER to x86-64 guest
+00001234700d[CPU0  ] VMEXIT reason = 48 (EPT violation) qualification=0x181
+00001234800e[CPU0  ] VMFAIL: VMCS EXEC CTRL: VMX controls check failed
+"""
+
+VIRTUALBOX_CAPS = """\
+00:00:01.2 MSR_IA32_VMX_BASIC_INFO = d8100000000012
+00:00:01.2 MSR_IA32_VMX_PINBASED_CTLS = 3f00000016
+00:00:01.2   EXT_INT_EXIT
+00:00:01.2 MSR_IA32_VMX_PROCBASED_CTLS = f7f9fffe0401e172
+00:00:05.0 IEM: rdmsr(0x140) -> #GP(0)
+"""
+
+TRACE_REASONS = ("cpuid", "ept-violation", "vmresume", "io", "hlt", "vmread")
+
+
+def trace(count: int, dumps: bool = True, seed: int = 7) -> str:
+    """An exit trace in our form, with three dumps before its end."""
+    dice = random.Random(seed)
+    lines = []
+    when = 0
+    for index in range(count):
+        when += dice.randrange(100, 5000)
+        reason = dice.choice(TRACE_REASONS)
+        kind = "102" if reason == "vmresume" else dice.choice(("101", "201"))
+        lines.append(f"CPU(0x{dice.choice((4, 5)):02x}): {kind} 0x{dice.randrange(1 << 40):016x} {reason} "
+                     f"qual=0x{0x181 if reason == 'ept-violation' else 0:x} ticks={dice.randrange(50, 3000)} tsc={when}")
+        if dumps and index == count - 5:
+            lines += ours("failure01") + ours("failure12", **AFTER) + ours("failure02", **FAILED)
+    return "\n".join(lines) + "\n"
