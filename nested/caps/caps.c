@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Capabilities offered to L1: the AND of processor, implementation and the user's wish,
- * closed under prerequisites.  Pure.  Reading them as MSRs is msrs.c, hiding bits hide.c.
+ * closed under prerequisites.  Pure.  Reading them as MSRs is msrs.c.
  */
 #include "nested/caps/caps.h"
 
@@ -10,16 +10,16 @@
 
 /* One row of implemented.def. */
 struct implemented_row {
-	enum nested_caps_word word;
+	enum vmxcap_word word;
 	u64 mask;
 };
 
 static const struct implemented_row implemented_rows[] = {
-#define IMPLEMENTED(word, name)	 { CAPS_##word, word##_##name },
-#define IMPLEMENTED_EPT(mask)	 { CAPS_EPT, mask },
-#define IMPLEMENTED_MISC(mask)	 { CAPS_MISC, mask },
-#define IMPLEMENTED_BASIC(mask)	 { CAPS_BASIC, mask },
-#define IMPLEMENTED_VMFUNC(mask) { CAPS_VMFUNC, mask },
+#define IMPLEMENTED(word, name)	 { VMXCAP_##word, word##_##name },
+#define IMPLEMENTED_EPT(mask)	 { VMXCAP_EPT, mask },
+#define IMPLEMENTED_MISC(mask)	 { VMXCAP_MISC, mask },
+#define IMPLEMENTED_BASIC(mask)	 { VMXCAP_BASIC, mask },
+#define IMPLEMENTED_VMFUNC(mask) { VMXCAP_VMFUNC, mask },
 #include "nested/caps/implemented.def"
 #undef IMPLEMENTED
 #undef IMPLEMENTED_EPT
@@ -29,14 +29,14 @@ static const struct implemented_row implemented_rows[] = {
 };
 
 struct requires_row {
-	enum nested_caps_word word, needed_word;
+	enum vmxcap_word word, needed_word;
 	u64 mask, needed_mask;
 };
 
 static const struct requires_row requires_rows[] = {
 #define REQUIRES(word_, mask_, needed_word_, needed_mask_) \
-	{ .word = CAPS_##word_,                            \
-	  .needed_word = CAPS_##needed_word_,              \
+	{ .word = VMXCAP_##word_,                          \
+	  .needed_word = VMXCAP_##needed_word_,            \
 	  .mask = (mask_),                                 \
 	  .needed_mask = (needed_mask_) },
 #include "nested/caps/requires.def"
@@ -76,17 +76,17 @@ static void drop_inconsistent(struct nested_caps_bits *bits)
 /* The bits that a processor allows to be 1. */
 static void bits_of(const struct vmx_caps *caps, struct nested_caps_bits *out)
 {
-	out->word[CAPS_PIN] = caps->pin.may_be_1;
-	out->word[CAPS_PROC1] = caps->proc1.may_be_1;
-	out->word[CAPS_PROC2] = caps->proc2.may_be_1;
-	out->word[CAPS_PROC3] = caps->proc3;
-	out->word[CAPS_EXIT] = caps->exit.may_be_1;
-	out->word[CAPS_EXIT2] = caps->exit2;
-	out->word[CAPS_ENTRY] = caps->entry.may_be_1;
-	out->word[CAPS_EPT] = caps->ept_vpid;
-	out->word[CAPS_MISC] = caps->misc;
-	out->word[CAPS_BASIC] = caps->basic;
-	out->word[CAPS_VMFUNC] = caps->vmfunc;
+	out->word[VMXCAP_PIN] = caps->pin.may_be_1;
+	out->word[VMXCAP_PROC1] = caps->proc1.may_be_1;
+	out->word[VMXCAP_PROC2] = caps->proc2.may_be_1;
+	out->word[VMXCAP_PROC3] = caps->proc3;
+	out->word[VMXCAP_EXIT] = caps->exit.may_be_1;
+	out->word[VMXCAP_EXIT2] = caps->exit2;
+	out->word[VMXCAP_ENTRY] = caps->entry.may_be_1;
+	out->word[VMXCAP_EPT] = caps->ept_vpid;
+	out->word[VMXCAP_MISC] = caps->misc;
+	out->word[VMXCAP_BASIC] = caps->basic;
+	out->word[VMXCAP_VMFUNC] = caps->vmfunc;
 }
 
 /* A control word for L1: what the processor forces to 1 cannot be hidden. */
@@ -102,18 +102,18 @@ static struct vmx_control_caps control_caps(const struct vmx_control_caps *hardw
 static void set_controls(const struct vmx_caps *hardware, const struct nested_caps_bits *bits,
 			 struct vmx_caps *out)
 {
-	bool is_true = bits->word[CAPS_BASIC] & VMX_BASIC_TRUE_CONTROLS;
+	bool is_true = bits->word[VMXCAP_BASIC] & VMX_BASIC_TRUE_CONTROLS;
 
-	out->pin = control_caps(&hardware->pin, bits->word[CAPS_PIN], is_true ? 0 : PIN_DEFAULT1);
-	out->proc1 = control_caps(&hardware->proc1, bits->word[CAPS_PROC1],
+	out->pin = control_caps(&hardware->pin, bits->word[VMXCAP_PIN], is_true ? 0 : PIN_DEFAULT1);
+	out->proc1 = control_caps(&hardware->proc1, bits->word[VMXCAP_PROC1],
 				  is_true ? 0 : PROC1_DEFAULT1);
-	out->proc2 = control_caps(&hardware->proc2, bits->word[CAPS_PROC2], 0);
+	out->proc2 = control_caps(&hardware->proc2, bits->word[VMXCAP_PROC2], 0);
 	out->exit =
-		control_caps(&hardware->exit, bits->word[CAPS_EXIT], is_true ? 0 : EXIT_DEFAULT1);
-	out->entry = control_caps(&hardware->entry, bits->word[CAPS_ENTRY],
+		control_caps(&hardware->exit, bits->word[VMXCAP_EXIT], is_true ? 0 : EXIT_DEFAULT1);
+	out->entry = control_caps(&hardware->entry, bits->word[VMXCAP_ENTRY],
 				  is_true ? 0 : ENTRY_DEFAULT1);
-	out->proc3 = bits->word[CAPS_PROC3];
-	out->exit2 = bits->word[CAPS_EXIT2];
+	out->proc3 = bits->word[VMXCAP_PROC3];
+	out->exit2 = bits->word[VMXCAP_EXIT2];
 }
 
 /* IA32_VMX_VMCS_ENUM: the highest index of any field that L1 can use. */
@@ -128,26 +128,26 @@ static u64 highest_field_index(const struct vmx_caps *caps)
 	return field_make(VMCS_ENCODING_INDEX, highest);
 }
 
-void nested_caps_offer(const struct vmx_caps *hardware, const struct nested_caps_bits *hidden,
+void nested_caps_offer(const struct vmx_caps *hardware, const struct vmxcap_mask *mask,
 		       struct vmx_caps *caps12)
 {
 	struct nested_caps_bits bits, implemented;
 
 	bits_of(hardware, &bits);
 	nested_caps_implemented(&implemented);
-	for (unsigned int i = 0; i < CAPS_WORD_COUNT; i++) {
+	for (unsigned int i = 0; i < VMXCAP_WORD_COUNT; i++) {
 		bits.word[i] &= implemented.word[i];
-		if (hidden)
-			bits.word[i] &= ~hidden->word[i];
+		if (mask)
+			bits.word[i] &= ~mask->hidden[i];
 	}
 	drop_inconsistent(&bits);
 
 	*caps12 = *hardware; /* CR0, CR4, address widths and MSR bits are the processor's */
 	set_controls(hardware, &bits, caps12);
-	caps12->ept_vpid = bits.word[CAPS_EPT];
-	caps12->misc = bits.word[CAPS_MISC];
-	caps12->vmfunc = bits.word[CAPS_VMFUNC];
-	caps12->basic = bits.word[CAPS_BASIC] |
+	caps12->ept_vpid = bits.word[VMXCAP_EPT];
+	caps12->misc = bits.word[VMXCAP_MISC];
+	caps12->vmfunc = bits.word[VMXCAP_VMFUNC];
+	caps12->basic = bits.word[VMXCAP_BASIC] |
 			field_make(VMX_BASIC_REVISION, NESTED_VMCS_REVISION) |
 			field_make(VMX_BASIC_REGION_SIZE, NESTED_VMCS_REGION_SIZE) |
 			field_make(VMX_BASIC_MEMORY_TYPE, 6 /* write back */);

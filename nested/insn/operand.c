@@ -80,13 +80,3 @@ bool operand_write(const struct l1_cpu_state *state, const struct vmx_operand *o
 	return decode_linear_address(operand, state, L1_ACCESS_WRITE, size, &linear, fault) &&
 	       operand_write_linear(state, linear, in, size, fault);
 }
-
-bool operand_probe_write(const struct l1_cpu_state *state, const struct vmx_operand *operand,
-			 u32 size, struct l1_fault *fault)
-{
-	struct pieces pieces;
-	u64 linear;
-
-	return decode_linear_address(operand, state, L1_ACCESS_WRITE, size, &linear, fault) &&
-	       translate_all(state, linear, size, L1_ACCESS_WRITE, &pieces, fault);
-}

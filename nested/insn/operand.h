@@ -3,6 +3,8 @@
  * Reads and writes of L1's memory by linear address, through L1's own paging, as the
  * processor would do them for an instruction of L1.  Reads L1's paging structures and
  * sets their accessed and dirty flags through l1_memory.  SDM "Paging".
+ * By the SDM's operation sections VMREAD, VMWRITE (no current VMCS, unsupported or read-only
+ * field), INVEPT and INVVPID (unsupported type) fail before they touch their memory operand.
  */
 #pragma once
 
@@ -34,10 +36,3 @@ bool operand_read(const struct l1_cpu_state *state, const struct vmx_operand *op
  */
 bool operand_write(const struct l1_cpu_state *state, const struct vmx_operand *operand,
 		   const void *in, u32 size, struct l1_fault *fault);
-
-/**
- * Checks that @size bytes of a memory operand can be written, without writing: VMREAD must fault
- * on its destination before it reports an unsupported field where both are wrong.
- */
-bool operand_probe_write(const struct l1_cpu_state *state, const struct vmx_operand *operand,
-			 u32 size, struct l1_fault *fault);

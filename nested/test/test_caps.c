@@ -3,7 +3,7 @@
  * Capabilities offered to L1: never more than the processor or the implementation has, closed
  * under prerequisites whatever is hidden, and the layout of the MSRs.
  */
-/* sources: nested/caps/caps.c nested/caps/msrs.c nested/caps/hide.c xmhf/x86/vmcs.c */
+/* sources: nested/caps/caps.c nested/caps/msrs.c xmhf/x86/vmcs.c */
 #include "nested/caps/caps.h"
 
 #include <string.h>
@@ -84,7 +84,7 @@ static void test_everything(void)
 static void test_msrs(void)
 {
 	struct vmx_caps hw = everything(), c;
-	struct nested_caps_bits hidden = { 0 };
+	struct vmxcap_mask hidden = { 0 };
 	u64 v, t;
 
 	nested_caps_offer(&hw, NULL, &c);
@@ -103,12 +103,12 @@ static void test_msrs(void)
 	is_u64(v & 0xffffffff, 0x000011ff, "default1 of 484");
 	nested_caps_read_msr(&c, 0x48b, &v);
 	is_u64(v & 0xffffffff, 0, "48b forces nothing");
-	ok(nested_caps_hide(&hidden, "basic", 55), "hide true controls");
+	hidden.hidden[VMXCAP_BASIC] = BIT(55);
 	nested_caps_offer(&hw, &hidden, &c);
 	ok(!nested_caps_read_msr(&c, 0x48d, &v) && !nested_caps_read_msr(&c, 0x490, &v),
 	   "no true MSRs");
 	is_u64(c.proc1.must_be_1, 0x0401e172, "then default1 is forced");
-	ok(nested_caps_hide_name(&hidden, "proc1", "activate_secondary_controls"), "by name");
+	hidden.hidden[VMXCAP_PROC1] = BIT(31);
 	nested_caps_offer(&hw, &hidden, &c);
 	ok(!nested_caps_read_msr(&c, 0x48b, &v) && !nested_caps_read_msr(&c, 0x48c, &v) &&
 		   !nested_caps_read_msr(&c, 0x491, &v),
@@ -139,31 +139,28 @@ static bool is_sane(const struct vmx_caps *c)
  */
 static void test_hiding(void)
 {
-	static const char *const words[] = { "pin",   "proc1", "proc2", "proc3", "exit",  "exit2",
-					     "entry", "ept",   "misc",	"basic", "vmfunc" };
 	struct vmx_caps hw = everything(), full, c;
-	struct nested_caps_bits hidden;
+	struct vmxcap_mask hidden;
 
 	nested_caps_offer(&hw, NULL, &full);
 	ok(is_sane(&full), "all is sane");
-	for (u32 w = 0; w < ARRAY_SIZE(words); w++)
+	for (u32 w = 0; w < VMXCAP_WORD_COUNT; w++)
 		for (u32 bit = 0; bit < 64; bit++) {
-			hidden = (struct nested_caps_bits){ 0 };
-			if (!nested_caps_hide(&hidden, words[w], bit))
-				continue;
+			hidden = (struct vmxcap_mask){ 0 };
+			hidden.hidden[w] = BIT(bit);
 			nested_caps_offer(&hw, &hidden, &c);
-			ok(is_sane(&c), "%s bit %u hidden", words[w], bit);
+			ok(is_sane(&c), "word %u bit %u hidden", w, bit);
 			ok((c.proc2.may_be_1 & ~full.proc2.may_be_1) == 0, "subset");
 		}
 	for (u32 n = 0; n < 20000; n++) {
-		for (u32 w = 0; w < CAPS_WORD_COUNT; w++)
-			hidden.word[w] = random64() & random64() & random64();
+		for (u32 w = 0; w < VMXCAP_WORD_COUNT; w++)
+			hidden.hidden[w] = random64() & random64() & random64();
 		nested_caps_offer(&hw, &hidden, &c);
 		ok(is_sane(&c), "random set %u", n);
-		ok((c.proc1.may_be_1 & hidden.word[CAPS_PROC1] & ~hw.proc1.must_be_1 &
+		ok((c.proc1.may_be_1 & hidden.hidden[VMXCAP_PROC1] & ~hw.proc1.must_be_1 &
 		    ~(c.basic & BIT(55) ? 0 : 0x0401e172u)) == 0 &&
-			   (c.proc2.may_be_1 & hidden.word[CAPS_PROC2]) == 0 &&
-			   (c.ept_vpid & hidden.word[CAPS_EPT]) == 0,
+			   (c.proc2.may_be_1 & hidden.hidden[VMXCAP_PROC2]) == 0 &&
+			   (c.ept_vpid & hidden.hidden[VMXCAP_EPT]) == 0,
 		   "hidden is hidden %u", n);
 		hw.proc2.may_be_1 = xorshift() | xorshift();
 		hw.ept_vpid = everything().ept_vpid & (random64() | random64());
@@ -173,19 +170,13 @@ static void test_hiding(void)
 		   "random processor %u", n);
 		hw = everything();
 	}
-	ok(!nested_caps_hide(&hidden, "pin", 32) && !nested_caps_hide(&hidden, "pim", 1),
-	   "bad words");
-	ok(!nested_caps_hide_name(&hidden, "proc2", "NMI_EXITING") &&
-		   !nested_caps_hide_name(&hidden, "pin", "NMI_EXITINGS") &&
-		   !nested_caps_hide_name(&hidden, "pin", "NMI_EXIT"),
-	   "bad names");
 }
 
 /* Fields exist with their control. */
 static void test_fields(void)
 {
 	struct vmx_caps hw = everything(), c;
-	struct nested_caps_bits hidden = { 0 };
+	struct vmxcap_mask hidden = { 0 };
 
 	nested_caps_offer(&hw, NULL, &c);
 	ok(nested_caps_has_field(&c, VMCS_INDEX_eptp) &&
@@ -198,10 +189,10 @@ static void test_fields(void)
 		   !nested_caps_has_field(&c, VMCS_INDEX_guest_ssp) &&
 		   !nested_caps_has_field(&c, VMCS_INDEX_guest_ia32_bndcfgs),
 	   "fields that do not");
-	nested_caps_hide_name(&hidden, "entry", "LOAD_IA32_PAT");
+	hidden.hidden[VMXCAP_ENTRY] = ENTRY_LOAD_IA32_PAT;
 	nested_caps_offer(&hw, &hidden, &c);
 	ok(nested_caps_has_field(&c, VMCS_INDEX_guest_ia32_pat), "guest PAT by the exit control");
-	nested_caps_hide_name(&hidden, "exit", "SAVE_IA32_PAT");
+	hidden.hidden[VMXCAP_EXIT] = EXIT_SAVE_IA32_PAT;
 	nested_caps_offer(&hw, &hidden, &c);
 	ok(!nested_caps_has_field(&c, VMCS_INDEX_guest_ia32_pat), "guest PAT by neither");
 }

@@ -367,7 +367,9 @@ static void test_crossing(void)
 	is_u64(world[PAGE_AT + 0x3004], 0x11, "last byte");
 	ok(operand_read(&s, &o, &back, 8, &fault) && back == value, "read back");
 	put_entry(l1pa(t.entry[1].v + 8), 8, (PAGE_AT + 0x3000) | PTE_P);
-	ok(!operand_probe_write(&s, &o, 8, &fault) && fault.error_code == 3, "probe: read-only");
+	back = 0;
+	ok(!operand_write(&s, &o, &back, 8, &fault) && fault.error_code == 3, "read-only");
+	is_u64(world[PAGE_AT + 0xffd], 0x88, "the first page is not written either");
 	ok(operand_read(&s, &o, &back, 8, &fault), "still readable");
 }
 
