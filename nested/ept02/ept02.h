@@ -34,7 +34,7 @@
 /** Fewest tables that ept02_init() accepts: two contexts with a path each. */
 #define EPT02_TABLES_MIN 16
 
-/** One table of EPT02. */
+/** One table of EPT02; 64 bytes. */
 struct ept02_table {
 	const volatile u64 *view; /* the table of EPT12 it mirrors; NULL if it splits a page */
 	u64 *entries;		  /* what the processor walks */
@@ -42,8 +42,7 @@ struct ept02_table {
 	l1pa_t base;		  /* mirror: address of EPT12's table; split: first byte mapped */
 	u64 used;		  /* bit n: some entry of 8n..8n+7 may be present */
 	u64 tracked_since;	  /* mirrors: ept12_track() before the entries were last compared */
-	struct ept02_table *parent;
-	struct ept02_table *next_free;
+	struct ept02_table *parent; /* the next free table, if free */
 	u16 parent_index;
 	u8 level;
 	u8 context; /* index of the owner; EPT02_CONTEXTS if free */
@@ -96,6 +95,7 @@ struct ept02 {
 	u64 tables_address;		/* host-physical, of the first table's entries */
 	struct ept01_translation lower; /* EPT01 page looked up last; size 0: none */
 	u64 lower_base;			/* its first byte, in L1's memory */
+	u8 lower_level;			/* largest page of EPT02 that it allows */
 	u64 ept01_generation;
 	u64 clock;
 	u64 trim_next; /* where the next trim begins */

@@ -75,11 +75,6 @@ unsigned int ept12_levels(u64 eptp)
 	return field_get(eptp, EPTP_WALK_LENGTH) == EPT12_LEVELS_MAX - 1 ? EPT12_LEVELS_MAX : 4;
 }
 
-bool ept12_is_beyond(l2pa_t address, unsigned int levels)
-{
-	return address.v >> (12 + 9 * levels);
-}
-
 u64 ept12_effective_qualification(u64 eptp, u64 qualification)
 {
 	if (eptp & EPTP_AD && qualification & EPT_VIOLATION_LINEAR_VALID &&

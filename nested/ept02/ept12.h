@@ -60,7 +60,10 @@ enum ept12_kind ept12_classify(const struct ept12_rules *rules, u64 entry, unsig
 unsigned int ept12_levels(u64 eptp);
 
 /** Claim: no entry can translate @address, as it sets bits beyond those that @levels levels use. */
-bool ept12_is_beyond(l2pa_t address, unsigned int levels);
+static inline bool ept12_is_beyond(l2pa_t address, unsigned int levels)
+{
+	return address.v >> (12 + 9 * levels);
+}
 
 /** Index of @address in a paging structure at @level. */
 static inline unsigned int ept12_index(u64 address, unsigned int level)

@@ -65,6 +65,32 @@ static void resync_entry(struct resync *r, struct ept02_table *table, unsigned i
 	}
 }
 
+/* Claim: the eight entries from @first on are those that were seen. */
+static bool is_same_line(const struct ept02_table *table, unsigned int first)
+{
+	const volatile u64 *now = table->view + first;
+	const u64 *seen = table->seen + first;
+
+	return !((now[0] ^ seen[0]) | (now[1] ^ seen[1]) | (now[2] ^ seen[2]) | (now[3] ^ seen[3]) |
+		 (now[4] ^ seen[4]) | (now[5] ^ seen[5]) | (now[6] ^ seen[6]) | (now[7] ^ seen[7]));
+}
+
+static void compare_line(struct resync *r, struct ept02_table *table, unsigned int first)
+{
+	unsigned int i;
+
+	for (i = first; i < first + 8; i++) {
+		u64 now = table->view[i];
+
+		if (now == table->seen[i])
+			continue;
+		if (table->entries[i])
+			resync_entry(r, table, i, now);
+		else
+			table->seen[i] = now; /* lets is_same_line() say yes next time */
+	}
+}
+
 static void compare_table(struct resync *r, struct ept02_table *table)
 {
 	u64 lines;
@@ -72,15 +98,10 @@ static void compare_table(struct resync *r, struct ept02_table *table)
 	table->tracked_since = ept12_track(table->base);
 	r->ept->statistics.tables_compared++;
 	for (lines = table->used; lines; lines &= lines - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(lines) * 8;
-		unsigned int end = i + 8;
+		unsigned int first = (unsigned int)__builtin_ctzll(lines) * 8;
 
-		for (; i < end; i++) {
-			u64 now = table->view[i];
-
-			if (now != table->seen[i] && table->entries[i])
-				resync_entry(r, table, i, now);
-		}
+		if (!is_same_line(table, first))
+			compare_line(r, table, first);
 	}
 }
 

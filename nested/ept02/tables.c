@@ -6,7 +6,8 @@
 #include "nested/ept02/tables.h"
 
 #include "xmhf/lib/string.h"
-#include "xmhf/x86/cpu.h"
+
+_Static_assert(sizeof(struct ept02_table) == 64, "a cache line");
 
 bool ept02_tables_init(struct ept02 *ept, const struct ept02_config *config)
 {
@@ -24,7 +25,7 @@ bool ept02_tables_init(struct ept02 *ept, const struct ept02_config *config)
 	for (i = count; i-- > 0;) {
 		struct ept02_table *table = &ept->tables[i];
 
-		*table = (struct ept02_table){ .next_free = ept->free, .context = EPT02_CONTEXTS };
+		*table = (struct ept02_table){ .parent = ept->free, .context = EPT02_CONTEXTS };
 		table->entries = (u64 *)(void *)(pages + i * PAGE_SIZE);
 		table->seen = (u64 *)(void *)(pages + (count + i) * PAGE_SIZE);
 		memset(table->entries, 0, PAGE_SIZE);
@@ -40,9 +41,8 @@ struct ept02_table *ept02_table_new(struct ept02 *ept, const struct ept02_contex
 {
 	struct ept02_table *table = ept->free;
 
-	ept->free = table->next_free;
+	ept->free = table->parent;
 	ept->free_count--;
-	table->next_free = NULL;
 	table->context = context->index;
 	table->level = (u8)level;
 	table->used = 0;
@@ -69,19 +69,12 @@ void ept02_table_link(const struct ept02 *ept, struct ept02_table *parent, unsig
 	parent->entries[index] = (ept->tables_address + number * PAGE_SIZE) | rights | EPT_ACCESSED;
 }
 
-struct ept02_table *ept02_table_below(const struct ept02 *ept, u64 entry, unsigned int level)
-{
-	if (level == 1 || entry & EPT_LEAF || !(entry & EPT_RWX))
-		return NULL;
-	return &ept->tables[((entry & EPT_ADDRESS) - ept->tables_address) / PAGE_SIZE];
-}
-
 void ept02_table_drop(struct ept02 *ept, struct ept02_table *table, unsigned int index)
 {
 	u64 entry = table->entries[index];
 	struct ept02_table *below = ept02_table_below(ept, entry, table->level);
 
-	if (!(entry & EPT_RWX))
+	if (!entry)
 		return;
 	table->entries[index] = 0;
 	ept->contexts[table->context].must_flush = true;
@@ -116,7 +109,7 @@ void ept02_table_free(struct ept02 *ept, struct ept02_table *table)
 	ept02_table_clear(ept, table);
 	ept->contexts[table->context].must_flush = true;
 	table->context = EPT02_CONTEXTS;
-	table->next_free = ept->free;
+	table->parent = ept->free;
 	ept->free = table;
 	ept->free_count++;
 }

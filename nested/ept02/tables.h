@@ -5,6 +5,7 @@
 #pragma once
 
 #include "nested/ept02/ept02.h"
+#include "xmhf/x86/cpu.h"
 
 /* Accessed and dirty are set from the start, so that the processor need not. */
 #define EPT02_FLAGS (EPT_ACCESSED | EPT_DIRTY)
@@ -23,9 +24,19 @@ void ept02_table_mirror(struct ept02_table *table, l1pa_t page);
 void ept02_table_link(const struct ept02 *ept, struct ept02_table *parent, unsigned int index,
 		      struct ept02_table *child, u64 rights);
 
-/** The table that @entry links to, NULL if it is absent or maps a page.
- * @entry is one of a table at @level. */
-struct ept02_table *ept02_table_below(const struct ept02 *ept, u64 entry, unsigned int level);
+/** The table at @entry's address.  @pre @entry is a link. */
+static inline struct ept02_table *ept02_table_linked(const struct ept02 *ept, u64 entry)
+{
+	return &ept->tables[((entry & EPT_ADDRESS) - ept->tables_address) / PAGE_SIZE];
+}
+
+/** The table that @entry, one of a table at @level, links to; NULL if it is absent or maps a
+ * page. */
+static inline struct ept02_table *ept02_table_below(const struct ept02 *ept, u64 entry,
+						    unsigned int level)
+{
+	return level == 1 || entry & EPT_LEAF || !entry ? NULL : ept02_table_linked(ept, entry);
+}
 
 /** Removes entry @index, with all below; present before, it makes a flush due. */
 void ept02_table_drop(struct ept02 *ept, struct ept02_table *table, unsigned int index);

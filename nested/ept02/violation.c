@@ -19,6 +19,9 @@
 /* What of a page's entry cannot change without a new translation. */
 #define PAGE_IDENTITY (EPT_ADDRESS | EPT_MEMORY_TYPE | EPT_IGNORE_PAT | EPT_LEAF)
 
+/* Equal in entries of a page table that differ in the address only. */
+#define SAME_PAGE_KIND (EPT_RWX | EPT_MEMORY_TYPE | EPT_IGNORE_PAT)
+
 /* One walk. */
 struct touch {
 	struct ept02 *ept;
@@ -74,30 +77,32 @@ static struct ept02_table *follow(struct touch *t, struct ept02_table *table, un
 /* Goes down to the entry that ends the walk. */
 static enum ept12_kind descend(struct touch *t)
 {
-	const struct ept12_rules *rules = &t->ept->rules;
+	struct ept02 *ept = t->ept;
 	struct ept02_table *table = t->context->root;
-	unsigned int level;
+	unsigned int level = t->context->levels;
+	u64 rights = EPT_RWX, entry;
 	enum ept12_kind kind;
 
-	t->rights = EPT_RWX;
-	for (level = t->context->levels;; level--) {
+	for (;; level--) {
 		unsigned int index = ept12_index(t->address, level);
-		u64 entry = table->view[index];
 
+		entry = table->view[index];
+		rights &= entry;
 		t->path[level] = table;
-		t->rights &= entry;
 		if (level > 1 && entry == table->seen[index] &&
-		    !(entry & rules->page_bits[level]) && table->entries[index]) {
-			table = ept02_table_below(t->ept, table->entries[index], level);
+		    !(entry & ept->rules.page_bits[level]) && table->entries[index]) {
+			table = ept02_table_linked(ept, table->entries[index]);
 			continue;
 		}
-		kind = ept12_classify(rules, entry, level);
-		t->entry = entry;
-		t->level = level;
+		kind = ept12_classify(&ept->rules, entry, level);
 		if (kind != EPT12_TABLE)
-			return kind;
+			break;
 		table = follow(t, table, index, entry);
 	}
+	t->rights = rights;
+	t->entry = entry;
+	t->level = level;
+	return kind;
 }
 
 /* What was made of the entry's former value goes. */
@@ -147,6 +152,11 @@ static bool look_below(struct ept02 *ept, u64 address)
 		ept->lower.page_size = 0;
 		return false;
 	}
+	ept->lower_level = ept->lower.page_size >= GIB	     ? 3
+			   : ept->lower.page_size >= 2 * MIB ? 2
+							     : 1;
+	if (ept->lower_level > ept->max_page_level)
+		ept->lower_level = ept->max_page_level;
 	ept->lower_base = align_down(address, ept->lower.page_size);
 	ept->lower.address.v = align_down(ept->lower.address.v, ept->lower.page_size);
 	return true;
@@ -188,61 +198,53 @@ static struct ept02_table *split_below(struct touch *t, struct ept02_table *tabl
 	return below;
 }
 
-static unsigned int lower_level(const struct ept02 *ept)
-{
-	return ept->lower.page_size >= GIB ? 3 : ept->lower.page_size >= 2 * MIB ? 2 : 1;
-}
-
 /* Puts the largest page that both allow. */
 static void fill(struct touch *t, u64 l1_address)
 {
 	struct ept02 *ept = t->ept;
 	struct ept02_table *table = t->path[t->level];
 	unsigned int index = ept12_index(t->address, t->level);
-	unsigned int level = lower_level(ept);
+	unsigned int level = t->level;
 	u64 rights = own_rights(t->context, t->entry);
 
-	if (level > ept->max_page_level)
-		level = ept->max_page_level;
-	if ((table->seen[index] ^ t->entry) & PAGE_IDENTITY)
+	if (table->entries[index] && (table->seen[index] ^ t->entry) & PAGE_IDENTITY)
 		ept02_table_drop(ept, table, index);
 	table->seen[index] = t->entry;
-	while (table->level > level) {
+	for (; level > ept->lower_level; level--) {
 		table = split_below(t, table, rights, l1_address);
 		rights = EPT_RWX;
+		index = ept12_index(t->address, level - 1);
 	}
-	rights &= ept->lower.rights;
-	put_page(ept, table, ept12_index(t->address, table->level),
-		 compose(ept, l1_address, table->level, t->entry, rights));
+	put_page(ept, table, index,
+		 compose(ept, l1_address, level, t->entry, rights & ept->lower.rights));
 }
 
 /*
- * Fills absent neighbours in the same page table that EPT12 maps into the same page of EPT01.  A
- * processor may cache translations it was not asked for; it may not set accessed flags for them,
- * so this is for EPTPs without such flags.
+ * Fills absent neighbours in the same page table that EPT12 maps with the same rights and type into
+ * the same page of EPT01.  A processor may cache translations it was not asked for; it
+ * may not set accessed flags for them, so this is for EPTPs without such flags.  An entry with
+ * these bits, leading to where EPT01 has a page (and so within L1's physical-address width), needs
+ * no other check.
  */
 static void prefetch(struct touch *t)
 {
 	struct ept02 *ept = t->ept;
 	struct ept02_table *table = t->path[1];
-	unsigned int first = ept12_index(t->address, 1) & ~(PREFETCH_LINE - 1U);
+	unsigned int touched = ept12_index(t->address, 1);
+	unsigned int first = touched & ~(PREFETCH_LINE - 1U);
+	u64 value = table->entries[touched] - (t->entry & EPT_ADDRESS);
+	u64 size = ept->lower.page_size, base = ept->lower_base;
 	unsigned int i;
 
 	for (i = first; i < first + PREFETCH_LINE; i++) {
-		u64 entry, address, rights;
+		u64 entry = table->view[i];
+		u64 address = entry & EPT_ADDRESS;
 
-		if (table->entries[i])
-			continue;
-		entry = table->view[i];
-		address = entry & EPT_ADDRESS;
-		if (address - ept->lower_base >= ept->lower.page_size ||
-		    ept12_classify(&ept->rules, entry, 1) != EPT12_PAGE)
-			continue;
-		rights = entry & ept->lower.rights;
-		if (!rights)
+		if (table->entries[i] || (entry ^ t->entry) & SAME_PAGE_KIND ||
+		    address - base >= size)
 			continue;
 		table->seen[i] = entry;
-		table->entries[i] = compose(ept, address, 1, entry, rights);
+		table->entries[i] = value + address;
 		ept->statistics.prefetched++;
 	}
 }
@@ -313,15 +315,17 @@ enum ept02_result ept02_handle_violation(struct ept02 *ept, struct ept02_context
 					 l2pa_t address, u64 qualification,
 					 struct ept02_outcome *out)
 {
-	u64 effective = ept12_effective_qualification(context->eptp12, qualification);
-	struct touch t = {
-		.ept = ept,
-		.context = context,
-		.address = address.v,
-		.access = effective & EPT12_ACCESS,
-	};
-	enum ept02_result result = touch_rounds(&t, out);
+	struct touch t;
+	enum ept02_result result;
 
+	if (context->sets_flags)
+		qualification = ept12_effective_qualification(context->eptp12, qualification);
+	t.ept = ept;
+	t.context = context;
+	t.address = address.v;
+	t.access = qualification & EPT12_ACCESS;
+	t.rights = 0;
+	result = touch_rounds(&t, out);
 	ept->statistics.touches++;
 	if (result == EPT02_FIXED)
 		ept->statistics.fixed++;
@@ -329,7 +333,7 @@ enum ept02_result ept02_handle_violation(struct ept02 *ept, struct ept02_context
 		ept->statistics.l0_owned++;
 	else
 		ept->statistics.reflected++;
-	out->qualification = field_set(effective, EPT_VIOLATION_ENTRY_RWX, t.rights);
+	out->qualification = field_set(qualification, EPT_VIOLATION_ENTRY_RWX, t.rights);
 	return result;
 }
 

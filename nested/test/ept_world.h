@@ -322,7 +322,7 @@ static WORLD_UNUSED void world_check_pool(const struct ept02 *ept)
 		if (ept->contexts[i].root)
 			used += world_count_tables(ept, ept->contexts[i].root, i, reached);
 	}
-	for (t = ept->free; t; t = t->next_free, free_tables++) {
+	for (t = ept->free; t; t = t->parent, free_tables++) {
 		u64 bits = 0;
 
 		ok(!reached[t - ept->tables]++, "free table is not in use");
