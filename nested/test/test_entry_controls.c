@@ -109,8 +109,15 @@ static void test_tpr_shadow(void)
 	accepted();
 	t.v.tpr_threshold = 6;
 	refused_control("IMPLIES(compare, value <= field_get(e->in->virtual_tpr, TPR_CLASS))");
-	t.v.tpr_threshold = 0x10;
-	refused_control("IMPLIES(threshold, !(v->tpr_threshold & TPR_THRESHOLD_RESERVED))");
+	for (unsigned int bit = 4; bit < 32; bit++) {
+		t.v.tpr_threshold = BIT32(bit);
+		refused_control("IMPLIES(threshold, !(v->tpr_threshold & TPR_THRESHOLD_RESERVED))");
+	}
+	t.in.virtual_tpr = 0xff;
+	t.v.tpr_threshold = 15;
+	accepted();
+	t.in.virtual_tpr = 0x7f;
+	refused_control("IMPLIES(compare, value <= field_get(e->in->virtual_tpr, TPR_CLASS))");
 
 	/* With virtualized APIC accesses the VTPR does not matter. */
 	trial_proc2(PROC2_VIRTUALIZE_APIC_ACCESSES);
@@ -195,8 +202,10 @@ static void test_posted_interrupts(void)
 			  "v->posted_interrupt_descriptor_address, 64)");
 	t.v.posted_interrupt_descriptor_address = BEYOND_WIDTH - 64;
 	accepted();
-	t.v.posted_interrupt_notification_vector = 0x100;
-	refused_control("!(v->posted_interrupt_notification_vector & VECTOR_RESERVED)");
+	for (unsigned int bit = 8; bit < 16; bit++) {
+		t.v.posted_interrupt_notification_vector = (u16)BIT32(bit);
+		refused_control("!(v->posted_interrupt_notification_vector & VECTOR_RESERVED)");
+	}
 	trial_clear(&t.v.exit_controls, EXIT_ACKNOWLEDGE_INTERRUPT);
 	refused_control("e->exit & EXIT_ACKNOWLEDGE_INTERRUPT");
 	t.v.secondary_processor_based_controls = 0;
@@ -220,6 +229,10 @@ static void test_eptp(void)
 	refused_control("IMPLIES(ept && (eptp & EPTP_AD), cap & EPT_CAP_AD)");
 	t.caps.ept_vpid &= ~EPT_CAP_SHADOW_STACK;
 	refused_control("IMPLIES(ept && (eptp & EPTP_SHADOW_STACK), cap & EPT_CAP_SHADOW_STACK)");
+	/* A processor without the features accepts a pointer without them. */
+	t.v.eptp &= ~(EPTP_AD | EPTP_SHADOW_STACK);
+	t.caps.ept_vpid &= ~(EPT_CAP_AD | EPT_CAP_SHADOW_STACK);
+	accepted();
 	for (unsigned int bit = 8; bit < 12; bit++) {
 		t.v.eptp |= BIT(bit);
 		refused_control("IMPLIES(ept, !(eptp & EPTP_RESERVED))");
@@ -348,10 +361,12 @@ static void test_hlat(void)
 	accepted();
 	t.v.secondary_processor_based_controls = 0;
 	refused_control("IMPLIES(on, ept)");
-	t.v.hlatp |= BIT(2);
-	refused_control("IMPLIES(on, !(e->v->hlatp & HLATP_RESERVED))");
-	t.v.hlatp |= BIT(5);
-	refused_control("IMPLIES(on, !(e->v->hlatp & HLATP_RESERVED))");
+	for (unsigned int bit = 0; bit < 12; bit++) {
+		if (bit == 3 || bit == 4)
+			continue;
+		t.v.hlatp |= BIT(bit);
+		refused_control("IMPLIES(on, !(e->v->hlatp & HLATP_RESERVED))");
+	}
 	t.v.hlatp |= BEYOND_WIDTH;
 	refused_control("IMPLIES(on, fits_physical_width(e->v->hlatp, e->caps))");
 

@@ -199,8 +199,11 @@ static void test_feature_msrs(void)
 	t.v.guest_ia32_lbr_ctl = BIT(4);
 	refused_guest("IMPLIES(e->entry & ENTRY_LOAD_IA32_LBR_CTL, "
 		      "!(v->guest_ia32_lbr_ctl & LBR_CTL_RESERVED))");
-	t.v.guest_uinv = 0x100;
-	refused_guest("IMPLIES(e->entry & ENTRY_LOAD_UINV, !(v->guest_uinv & UINV_RESERVED))");
+	for (unsigned int bit = 8; bit < 16; bit++) {
+		t.v.guest_uinv = (u16)BIT32(bit);
+		refused_guest("IMPLIES(e->entry & ENTRY_LOAD_UINV, "
+			      "!(v->guest_uinv & UINV_RESERVED))");
+	}
 }
 
 static void test_cet_and_pkrs(void)
@@ -342,9 +345,11 @@ static void test_link_pointer(void)
 	refused_link("entry_is_structure_address(e, link, PAGE_SIZE)");
 	t.v.vmcs_link_pointer = ~0ULL - 1;
 	refused_link("entry_is_structure_address(e, link, PAGE_SIZE)");
-	t.in.link_revision = TRIAL_REVISION + 1;
-	refused_link("(revision & REVISION_IDENTIFIER) == "
-		     "field_get(e->caps->basic, VMX_BASIC_REVISION)");
+	for (unsigned int bit = 0; bit < 31; bit++) {
+		t.in.link_revision ^= BIT32(bit);
+		refused_link("(revision & REVISION_IDENTIFIER) == "
+			     "field_get(e->caps->basic, VMX_BASIC_REVISION)");
+	}
 	t.in.link_revision |= BIT32(31);
 	refused_link("shadow == shadowing");
 	t.v.vmcs_link_pointer = TRIAL_VMCS12;

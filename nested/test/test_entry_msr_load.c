@@ -156,7 +156,8 @@ static void test_cet_and_pkrs(void)
 {
 	begin();
 	load_is(MSR_IA32_S_CET, FIELD(63, 12) | 0x3f, ENTRY_MSR_UNKNOWN);
-	load_is(MSR_IA32_U_CET, 0, ENTRY_MSR_UNKNOWN);
+	load_is(MSR_IA32_U_CET, CET_SUPPRESS, ENTRY_MSR_UNKNOWN);
+	load_is(MSR_IA32_U_CET, CET_TRACKER, ENTRY_MSR_UNKNOWN);
 	load_refused(ENTRY(IA32_S_CET, BIT(6)), "IMPLIES(control, !(value & CET_RESERVED))");
 	load_refused(ENTRY(IA32_S_CET, CET_SUPPRESS | CET_TRACKER),
 		     "IMPLIES(control, !((value & CET_SUPPRESS) && (value & CET_TRACKER)))");
