@@ -25,7 +25,7 @@
 struct rule {
 	const char *file;
 	int line;
-	const char *function;
+	const char *text;
 };
 
 /* Everything the checks look at. */
@@ -97,11 +97,12 @@ static unsigned int failure_count;
 static unsigned int rule_number(const char *file, int line, const char *function, const char *text)
 {
 	for (unsigned int i = 0; i < rule_count; i++)
-		if (rules[i].line == line && !strcmp(rules[i].file, file))
+		if (rules[i].line == line && !strcmp(rules[i].file, file) &&
+		    !strcmp(rules[i].text, text))
 			return i;
 	if (rule_count == MAX_RULES)
 		abort();
-	rules[rule_count] = (struct rule){ file, line, function };
+	rules[rule_count] = (struct rule){ file, line, text };
 	printf("rule %u %s %d %s %s\n", rule_count, file, line, function, text);
 	return rule_count++;
 }

@@ -143,6 +143,7 @@ class Trials:
             works, end = self.watch(child, out / "output.txt")
         finally:
             stop(child)
+            child.stdout.close()
             with self.lock:
                 self.children.discard(child)
         return works, end, out

@@ -145,6 +145,7 @@ class Experiment:
             if item.type != "read-only":
                 for bit in range(item.digits * 4):
                     self.run(f"{name} {bit}", (name, value ^ 1 << bit))
+                self.run(f"{name} -1", (name, 0))
 
 
 def judge(dump, known_caps: dict) -> list:
@@ -182,27 +183,27 @@ def mend(dump, first: Experiment, verdicts: dict) -> None:
     experiment.base(worlds(experiment.unknown)[0])
     experiment.vary_known()
     answers = evaluate(experiment.commands)
-    keys = {rule[:2]: number for number, rule in answers.rules.items()}
+    keys = {rule: number for number, rule in answers.rules.items()}
     base = Counter(answers.runs[0])
     for verdict in verdicts.values():
-        number = keys.get((verdict.path, verdict.line))
+        number = keys.get((verdict.path, verdict.line, verdict.function, verdict.text))
         if verdict.broken and number is not None:
             verdict.fixes = [label for label, failed in zip(experiment.labels[1:], answers.runs[1:])
                              if Counter(failed)[number] < base[number]]
 
 
 def hints(verdict: Verdict, dump) -> list:
-    """The bits that would mend it, those of fields the rule names first."""
+    """The bits that would mend it, those of fields the rule names first; -1: the whole field zero."""
     rows = []
     for label in verdict.fixes:
         name, bit = label.split()
-        rows.append((name not in verdict.fields, name, int(bit)))
+        rows.append((name not in verdict.fields, tables().by_name[name].index, name, int(bit)))
     by_field = {}
-    for _, name, bit in sorted(rows):
+    for _, _, name, bit in sorted(rows):
         by_field.setdefault(name, []).append(bit)
     words = []
     for name, bits in list(by_field.items())[:3]:
-        shown = " or ".join(bit_text(dump, name, bit) for bit in bits[:3])
+        shown = " or ".join(bit_text(dump, name, bit) for bit in bits[:3] if bit >= 0) or "= 0"
         words.append(f"{name} {shown}" + (" or others" if len(bits) > 3 else ""))
     return words
 

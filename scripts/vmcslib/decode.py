@@ -199,8 +199,9 @@ def qualification_parts(value: int, dump) -> list:
         mask = (1 << high + 1) - (1 << low)
         part = extract(value, mask)
         meaning = names(part) if callable(names) else names.get(part, "") if names else ""
-        found.append(Part(label, mask, part, meaning))
         known |= mask
+        if not label.startswith("LMSW") or qualification.is_lmsw(value):
+            found.append(Part(label, mask, part, meaning))
     return found + (other_bits(value, known) if found else [])
 
 

@@ -115,6 +115,10 @@ class OpenDump:
             self.owner.log.reject(number, line, f"no such field on this side: {name}")
         elif not SHORT.get(name, info.digits) <= len(text) <= 16:
             self.owner.log.reject(number, line, f"{name}: not all digits: cut short?")
+        elif name in self.dump.values or self.side == "lost":
+            # A heading between them was cut: whose values these are nobody knows.
+            self.side = "lost"
+            self.owner.log.reject(number, line, f"{name} again: is a section's heading missing?")
         else:
             self.dump.set(name, int(text, 16))
 

@@ -72,6 +72,11 @@ def layout(reason: int, dump=None) -> tuple:
     return ()
 
 
+def is_lmsw(value: int) -> bool:
+    """Whether a control-register access was LMSW: only then are its parts defined."""
+    return value >> 4 & 3 == 3
+
+
 def ept_violation() -> tuple:
     """From the masks of vmx.h."""
     rows = []
