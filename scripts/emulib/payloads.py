@@ -25,13 +25,24 @@ def run(words: list[str]) -> None:
         raise LabError(f"{' '.join(words)}:\n{result.stderr}")
 
 
-def build_one(source: Path) -> None:
-    """Assembles and links one program, and pads it to a whole cylinder of a disk."""
+FLAGS = ("-m32 -std=gnu11 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none "
+         "-mgeneral-regs-only -fno-asynchronous-unwind-tables -O1 -g -I. -Wall -Wextra -Wshadow -Werror").split()
+FRAME = ("boot.S", "frame.c")
+
+
+def compile_one(source: Path) -> str:
+    """Compiles a file; returns the object's path."""
+    out = OUT / f"{source.name}.o"
+    run([tool("gcc"), *FLAGS, "-c", str(source), "-o", str(out)])
+    return str(out)
+
+
+def build_one(source: Path, frame: list[str]) -> None:
+    """Builds one test, and pads it to a whole cylinder of a disk."""
     base = OUT / source.stem
-    run([tool("gcc"), "-m32", "-I.", "-c", str(source), "-o", f"{base}.o"])
-    run([tool("ld"), "-m", "elf_i386", "-nostdlib", "--build-id=none", "-T", str(SOURCES / "disk.lds"),
-         "-o", f"{base}.elf", f"{base}.o"])
-    run([tool("objcopy"), "-O", "binary", f"{base}.elf", f"{base}.bin"])
+    run([tool("ld"), "-m", "elf_i386", "-nostdlib", "--build-id=none", "--no-warn-rwx-segments",
+         "-T", str(SOURCES / "disk.lds"), "-o", f"{base}.elf", *frame, compile_one(source)])
+    run([tool("objcopy"), "-O", "binary", "-R", ".bss", f"{base}.elf", f"{base}.bin"])
     data = base.with_suffix(".bin").read_bytes()
     payload(source.stem).write_bytes(data + b"\0" * (-len(data) % CYLINDER))
 
@@ -39,6 +50,8 @@ def build_one(source: Path) -> None:
 def build_payloads() -> None:
     """Builds all of them, and a disk that is not bootable."""
     OUT.mkdir(parents=True, exist_ok=True)
-    for source in sorted(SOURCES.glob("*.S")):
-        build_one(source)
+    frame = [compile_one(SOURCES / name) for name in FRAME]
+    for source in sorted(SOURCES.glob("*.c")):
+        if source.name not in FRAME:
+            build_one(source, frame)
     payload("no-signature").write_bytes(b"\0" * CYLINDER)
