@@ -14,6 +14,11 @@ u64 __udivmoddi4(u64 n, u64 d, u64 *remainder)
 {
 	u64 quotient = 0, rest = 0;
 
+	if (!(n >> 32) && !(d >> 32)) {
+		if (remainder)
+			*remainder = (u32)n % (u32)d;
+		return (u32)n / (u32)d;
+	}
 	for (int i = 63; i >= 0; i--) {
 		rest = rest << 1 | (n >> i & 1);
 		quotient <<= 1;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMREAD and VMWRITE over all fields: width, halves, and which fields exist.
+ * SDM Appendix "Field Encoding in VMCS".
+ */
+#include "lhv/suite/case.h"
+
+static bool condition_holds(struct vmcs_condition c)
+{
+	if (c.word == VMX_WORD_NONE)
+		return c.mask;
+	if (c.word == VMX_WORD_VMFUNC)
+		return facts.vmfunc & c.mask;
+	return facts.word[c.word].may & c.mask;
+}
+
+/* A field exists exactly if the control that uses it may be 1. */
+static void existence(void)
+{
+	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+		bool expected =
+			condition_holds(f->exists_if[0]) || condition_holds(f->exists_if[1]);
+
+		case_step("%s", f->name);
+		check_eq(expected, facts.field_exists[i], "exists");
+	}
+}
+
+static u64 width_mask(u8 width)
+{
+	switch (width) {
+	case VMCS_WIDTH_16:
+		return 0xffff;
+	case VMCS_WIDTH_32:
+		return 0xffffffff;
+	case VMCS_WIDTH_64:
+		return ~0ULL;
+	default:
+		return IS_64BIT ? ~0ULL : 0xffffffff;
+	}
+}
+
+/* What is written is read back, cut to the field's width. */
+static void round_trip(void)
+{
+	static const u64 patterns[] = { 0, ~0ULL, 0x5aa55aa55aa55aa5, 0x0123456789abcdef };
+
+	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+
+		if (!facts.field_exists[i] ||
+		    vmcs_encoding_type(f->encoding) == VMCS_TYPE_READ_ONLY)
+			continue;
+		case_step("%s", f->name);
+		for (unsigned int p = 0; p < ARRAY_SIZE(patterns); p++) {
+			check_eq(VMX_SUCCEED, vm_write_raw(f->encoding, patterns[p]), "VMWRITE");
+			check_eq(patterns[p] & width_mask(f->width), vm_get(f->encoding), "value");
+		}
+	}
+	vm_forget(vm_self());
+}
+
+/* The high half of a 64-bit field is a field of 32 bits of its own. */
+static void high_halves(void)
+{
+	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+		uptr value = 0;
+
+		if (!facts.field_exists[i] || f->width != VMCS_WIDTH_64 ||
+		    vmcs_encoding_type(f->encoding) == VMCS_TYPE_READ_ONLY)
+			continue;
+		case_step("%s", f->name);
+		vm_write_raw(f->encoding, 0x1111222233334444);
+		vmread_checked(f->encoding | VMCS_ENCODING_HIGH, &value);
+		check_eq(0x11112222, value, "high half");
+		vmwrite_checked(f->encoding | VMCS_ENCODING_HIGH, (uptr)0xaaaabbbbccccddddULL);
+		check_eq(0xccccdddd33334444, vm_get(f->encoding), "after a write of the high half");
+	}
+	vm_forget(vm_self());
+}
+
+/* Only 64-bit fields have a high half. */
+static void no_high_half(void)
+{
+	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+		uptr value;
+
+		if (f->width == VMCS_WIDTH_64)
+			continue;
+		case_step("%s", f->name);
+		check_vmx(VMX_FAIL_VALID, VMFAIL_UNSUPPORTED_FIELD,
+			  vmread_checked(f->encoding | VMCS_ENCODING_HIGH, &value), "VMREAD");
+	}
+}
+
+/* Encodings that the SDM does not define do not exist; IA32_VMX_VMCS_ENUM bounds them. */
+static void undefined_encodings(void)
+{
+	enum vmx_result result;
+	u32 highest = 0;
+	uptr value;
+
+	for (u32 e = 0; e < 0x8000; e += 2) {
+		if (vmcs_index_of(e) != VMCS_FIELD_COUNT) {
+			if (facts.field_exists[vmcs_index_of(e)] &&
+			    field_get(e, VMCS_ENCODING_INDEX) > highest)
+				highest = (u32)field_get(e, VMCS_ENCODING_INDEX);
+			continue;
+		}
+		result = vmread_checked(e, &value);
+		if (result != VMX_FAIL_VALID)
+			case_step("0x%x", e);
+		check_eq(VMX_FAIL_VALID, result, "VMREAD");
+	}
+	case_step("IA32_VMX_VMCS_ENUM");
+	check_true(field_get(rdmsr(MSR_IA32_VMX_VMCS_ENUM), FIELD(9, 1)) >= highest,
+		   "at least the highest index");
+}
+
+static const struct lhv_case cases[] = {
+	{ .name = "existence", .needs = NEEDS_VMX, .run = existence },
+	{ .name = "round-trip", .needs = NEEDS_VMX, .run = round_trip },
+	{ .name = "high-halves", .needs = NEEDS_VMX, .run = high_halves },
+	{ .name = "no-high-half", .needs = NEEDS_VMX, .run = no_high_half },
+	{ .name = "undefined-encodings", .needs = NEEDS_VMX, .run = undefined_encodings },
+};
+LHV_TOPIC("fields", cases);
