@@ -270,7 +270,8 @@ static WORLD_UNUSED void world_start(struct ept02 *ept, unsigned int tables, boo
 	pool_memory = aligned_alloc(4096, config.memory_pages * 4096);
 	memset(pool_memory, 0x5a, config.memory_pages * 4096);
 	config.memory = pool_memory;
-	ok(ept02_init(ept, &config), "ept02_init");
+	if (!ept02_init(ept, &config))
+		bug_stop(__FILE__, __LINE__, "ept02_init");
 }
 
 /* A small generator of pseudo-random numbers. */
@@ -284,6 +285,24 @@ static WORLD_UNUSED u64 world_random(u64 below)
 	return (world_seed >> 11) % below;
 }
 
+/*
+ * What is compared so often that it is not counted as a check of its own: only if it fails.
+ * world_agreements() counts all of them since the last call as one.
+ */
+static unsigned long world_agreed;
+#define agree(claim, ...) ((claim) ? (void)world_agreed++ : (void)ok(false, __VA_ARGS__))
+#define agree_u64(got, expected, name)                                                  \
+	agree((got) == (expected), "%s: got 0x%llx, expected 0x%llx", name, (u64)(got), \
+	      (u64)(expected))
+
+static WORLD_UNUSED void world_agreements(const char *what)
+{
+	ok(world_agreed, "%s: %lu agreements", what, world_agreed);
+	if (getenv("TAP_VERBOSE"))
+		printf("# %s: %lu agreements\n", what, world_agreed);
+	world_agreed = 0;
+}
+
 /* Tables reachable from @table; complains of one that is reached twice or owned by another. */
 static WORLD_UNUSED u64 world_count_tables(const struct ept02 *ept, const struct ept02_table *table,
 					   unsigned int context, u8 *reached)
@@ -291,8 +310,8 @@ static WORLD_UNUSED u64 world_count_tables(const struct ept02 *ept, const struct
 	u64 count = 1;
 	unsigned int i;
 
-	ok(!reached[table - ept->tables]++, "table reached once");
-	ok(table->context == context, "table owned by its context");
+	agree(!reached[table - ept->tables]++, "table reached once");
+	agree(table->context == context, "table owned by its context");
 	for (i = 0; i < 512 && table->level > 1; i++) {
 		u64 e = table->entries[i];
 		const struct ept02_table *below;
@@ -300,10 +319,10 @@ static WORLD_UNUSED u64 world_count_tables(const struct ept02 *ept, const struct
 		if (!(e & 7) || e & 0x80)
 			continue;
 		below = &ept->tables[((e & 0xffffffffff000ULL) - WORLD_POOL_HOST) / 4096];
-		ok(below->parent == table && below->parent_index == i &&
-			   below->level + 1 == table->level,
-		   "link and parent agree");
-		ok(table->used & BIT(i / 8), "used line is marked");
+		agree(below->parent == table && below->parent_index == i &&
+			      below->level + 1 == table->level,
+		      "link and parent agree");
+		agree(table->used & BIT(i / 8), "used line is marked");
 		count += world_count_tables(ept, below, context, reached);
 	}
 	return count;
@@ -325,13 +344,13 @@ static WORLD_UNUSED void world_check_pool(const struct ept02 *ept)
 	for (t = ept->free; t; t = t->parent, free_tables++) {
 		u64 bits = 0;
 
-		ok(!reached[t - ept->tables]++, "free table is not in use");
+		agree(!reached[t - ept->tables]++, "free table is not in use");
 		for (n = 0; n < 512; n++)
 			bits |= t->entries[n] | t->seen[n];
-		ok(!bits, "free table is clear");
+		agree(!bits, "free table is clear");
 	}
-	is_u64(used, ept->tables_count - ept->free_count, "tables in use");
-	is_u64(free_tables, ept->free_count, "free tables");
+	agree_u64(used, ept->tables_count - ept->free_count, "tables in use");
+	agree_u64(free_tables, ept->free_count, "free tables");
 }
 
 /* A touch by L2: one EPT violation. */
@@ -355,15 +374,15 @@ static WORLD_UNUSED void world_touch_and_check(struct ept02 *ept, u64 eptp12, u6
 						      : EPT02_FIXED;
 	struct hardware h = hardware_walk(ept02_context(ept, eptp12)->eptp02, l2);
 
-	ok(r == want, "0x%llx access %llu: result %d, expected %d", l2, access, r, want);
-	ok(!h.misconfigured, "0x%llx: not misconfigured", l2);
+	agree(r == want, "0x%llx access %llu: result %d, expected %d", l2, access, r, want);
+	agree(!h.misconfigured, "0x%llx: not misconfigured", l2);
 	if (r == EPT02_REFLECT_VIOLATION)
-		is_u64(out.qualification, access | 0x180 | o.rights12 << 3, "qualification");
+		agree_u64(out.qualification, access | 0x180 | o.rights12 << 3, "qualification");
 	if (r != EPT02_FIXED)
 		return;
 	o = oracle_walk(eptp12, l2); /* flags may be set now */
-	is_u64(h.rights, o.written_allowed ? o.rights : o.rights & ~2ULL, "rights");
-	is_u64(h.host, o.host, "host address");
-	is_u64(h.type, o.type, "memory type");
-	is_u64(h.ignore_pat, o.ignore_pat, "ignore PAT");
+	agree_u64(h.rights, o.written_allowed ? o.rights : o.rights & ~2ULL, "rights");
+	agree_u64(h.host, o.host, "host address");
+	agree_u64(h.type, o.type, "memory type");
+	agree_u64(h.ignore_pat, o.ignore_pat, "ignore PAT");
 }

@@ -223,11 +223,11 @@ static void test_all_present(bool use_prefetch)
 		struct oracle o = oracle_walk(EPTP(0, 0), l2);
 
 		present += h.rights != 0;
-		ok(!h.misconfigured, "not misconfigured");
+		agree(!h.misconfigured, "not misconfigured");
 		if (h.rights)
-			ok(o.fate == ORACLE_OK && h.rights == o.rights && h.host == o.host &&
-				   h.type == o.type && h.ignore_pat == o.ignore_pat,
-			   "0x%llx is composed", l2);
+			agree(o.fate == ORACLE_OK && h.rights == o.rights && h.host == o.host &&
+				      h.type == o.type && h.ignore_pat == o.ignore_pat,
+			      "0x%llx is composed", l2);
 	}
 	ok(present > 500, "%lu present", present);
 }
@@ -334,7 +334,7 @@ static void test_eviction(void)
 		struct ept02_context *c = ept02_context(&ept, EPTP(root, 0));
 		bool is_new = !c->has_run;
 
-		ok(ept02_entering(&ept, c) || !is_new, "a new context begins with a flush");
+		agree(ept02_entering(&ept, c) || !is_new, "a new context begins with a flush");
 		world_touch_and_check(&ept, EPTP(root, 0), i * 4096ULL * 77 % GIB, 1);
 	}
 	world_check_pool(&ept);
@@ -391,17 +391,29 @@ static void test_init(void)
 int main(void)
 {
 	test_sizes();
+	world_agreements("test_sizes");
 	test_resplit();
+	world_agreements("test_resplit");
 	test_types();
+	world_agreements("test_types");
 	test_random(false, 0);
+	world_agreements("test_random");
 	test_random(true, 0);
+	world_agreements("test_random");
 	test_random(false, EPTP_AD);
+	world_agreements("test_random");
 	test_all_present(false);
+	world_agreements("test_all_present");
 	test_all_present(true);
+	world_agreements("test_all_present");
 	test_prefetch();
+	world_agreements("test_prefetch");
 	test_flags();
+	world_agreements("test_flags");
 	test_eviction();
+	world_agreements("test_eviction");
 	test_lru();
+	world_agreements("test_lru");
 	test_init();
 	return tap_end();
 }

@@ -365,5 +365,6 @@ int main(void)
 	test_same_address();
 	test_tracker();
 	test_ept01();
+	world_agreements("tables and touches");
 	return tap_end();
 }

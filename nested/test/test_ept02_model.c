@@ -44,5 +44,6 @@ int main(void)
 		   total.contexts_evicted && total.trims && total.entries_dropped &&
 		   total.entries_narrowed && total.flushes,
 	   "every kind of event was seen");
+	world_agreements("tables after each sequence");
 	return tap_end();
 }

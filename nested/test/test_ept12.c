@@ -14,7 +14,6 @@
 
 static struct ept02 ept;
 static unsigned long seen_fates[3];
-static unsigned int failures;
 
 /* The tables lead to each other: table n - 1 is for level n. */
 static u64 *entry_at(int level, u64 l2)
@@ -36,17 +35,13 @@ static u64 eptp(int levels, u64 flags)
 	return world_table((unsigned int)levels - 1) | (u64)(levels - 1) << 3 | 6 | flags;
 }
 
-/* Prints the first few disagreements only. */
+/* Stops early if there is much to say. */
 static void must(bool good, const char *what, u64 entry, int level, u64 access)
 {
-	tap_count++;
-	if (good)
-		return;
-	tap_failed++;
-	if (failures++ < 20)
-		printf("not ok - %s: entry 0x%llx level %d access %llu caps 0x%llx width %d\n",
-		       what, entry, level, access, world_caps.ept_vpid,
-		       world_caps.physical_address_width);
+	agree(good, "%s: entry 0x%llx level %d access %llu caps 0x%llx width %d", what, entry,
+	      level, access, world_caps.ept_vpid, world_caps.physical_address_width);
+	if (tap_failed > 20)
+		exit(1);
 }
 
 static void compare(const struct ept12_rules *rules, u64 eptp12, u64 entry, int level, u64 access)
@@ -134,8 +129,10 @@ static void test_all_entries(int levels)
 		ept12_rules_init(&rules, &world_caps);
 		world_start(&ept, 20, false);
 		chain(L2_ADDRESS);
-		for (level = 1; (int)level <= levels; level++)
+		for (level = 1; (int)level <= levels; level++) {
 			try_level(&rules, levels, (int)level);
+			world_agreements("all entries of a level");
+		}
 	}
 }
 
