@@ -20,7 +20,7 @@ class Inputs:
         """(path, selector) of one word."""
         if word != "-" and not os.path.exists(word) and "@" in word:
             path, _, which = word.rpartition("@")
-            return path or self.last, which
+            return "-" if path == "/dev/stdin" else path or self.last, which
         return word, ""
 
     def log(self, path: str):

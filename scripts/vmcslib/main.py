@@ -248,6 +248,8 @@ RUN = {"list": run_list, "show": run_show, "diff": run_diff, "check": check.run,
 def main(arguments) -> int:
     """Runs the tool; returns the exit status."""
     try:
+        # argparse would take "-@TAG", a dump of standard input, for an option.
+        arguments = [f"/dev/stdin{word[1:]}" if word.startswith("-@") else word for word in arguments]
         options = parser().parse_args(arguments)
         options.picked = picked(options)
         status = RUN[options.verb](options)
