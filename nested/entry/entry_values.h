@@ -35,7 +35,10 @@ static inline bool fits_linear_width(u64 address, const struct vmx_caps *caps)
 	return high == 0 || high == low_bits(64U - caps->linear_address_width);
 }
 
-/** Claim: @address is canonical: bits 63:N-1 are identical. */
+/**
+ * Claim: @address is canonical: bits 63:N-1 are identical, N being the widest linear address of
+ * the processor, whatever CR4.LA57 says.
+ */
 static inline bool is_canonical(u64 address, const struct vmx_caps *caps)
 {
 	u64 high = address >> (caps->linear_address_width - 1U);

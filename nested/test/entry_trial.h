@@ -17,6 +17,8 @@
 #define TRIAL_REVISION	 0x12345678
 #define TRIAL_PAGE	 0x123000ULL
 #define TRIAL_VMCS12	 0x777000ULL
+#define BEYOND_WIDTH	 BIT(39) /* the physical-address width */
+#define LAST_PAGE	 (BEYOND_WIDTH - PAGE_SIZE)
 #define TRIAL_RULES_MAX	 400
 #define TRIAL_SOURCE_MAX 65536
 #define TRIAL_TEXT_MAX	 512
@@ -306,6 +308,36 @@ static __attribute__((unused)) void refused_guest_with(enum entry_failure_qualif
 static __attribute__((unused)) void refused_guest(const char *rule)
 {
 	refused_guest_with(ENTRY_FAILURE_DEFAULT, rule);
+}
+
+static __attribute__((unused)) void refused_control(const char *rule)
+{
+	refused(VMFAIL_ENTRY_INVALID_CONTROL, rule);
+}
+
+/* @field of the trial, an address of a structure aligned to @alignment, is refused by @rule
+ * when it is misaligned or beyond the physical width, and accepted on the last page. */
+static __attribute__((unused)) void structure_address(u64 *field, u64 alignment, const char *rule)
+{
+	*field = LAST_PAGE;
+	accepted();
+	*field = LAST_PAGE | alignment >> 1;
+	refused_control(rule);
+	*field = 1;
+	refused_control(rule);
+	*field = BEYOND_WIDTH;
+	refused_control(rule);
+	*field = ~0ULL;
+	refused_control(rule);
+	/* Processors whose structures lie below 4 GiB. */
+	t.caps.basic |= VMX_BASIC_32BIT_ADDRESSES;
+	*field = 4 * GIB - PAGE_SIZE;
+	accepted();
+	*field = 4 * GIB;
+	refused_control(rule);
+	t.caps.basic &= ~VMX_BASIC_32BIT_ADDRESSES;
+	*field = TRIAL_PAGE;
+	accepted();
 }
 
 /* The name before the first parenthesis of @line, a line that begins a function. */

@@ -4,9 +4,14 @@
  * kind of processor and guest, against a table written on its own from the SDM's
  * "VM-Entry Controls for Event Injection".
  */
-// clang-format off
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c */
-// clang-format on
+/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+ * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
+ * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
+ * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
+ * nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c
+ * nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c
+ * nested/entry/guest_pdptes.c
+ */
 #include "nested/test/entry_trial.h"
 
 /* When an event of a type carries an error code. */

@@ -3,9 +3,14 @@
  * Which entries of MSR lists are refused: each rule refuses an entry that differs in one
  * thing from an accepted one.
  */
-// clang-format off
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c nested/entry/entry_msr_load.c xmhf/memory/mtrr.c */
-// clang-format on
+/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+ * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
+ * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
+ * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
+ * nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c
+ * nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c
+ * nested/entry/guest_pdptes.c nested/entry/entry_msr_load.c xmhf/memory/mtrr.c
+ */
 #include "nested/test/entry_trial.h"
 
 #include "nested/entry/entry_msr_load.h"

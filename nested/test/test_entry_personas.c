@@ -3,9 +3,14 @@
  * Control words that real hypervisors wrote into their VMCS12s are accepted, with junk in
  * every field that those words give no meaning, and L2 in each mode they run it in.
  */
-// clang-format off
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c */
-// clang-format on
+/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+ * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
+ * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
+ * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
+ * nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c
+ * nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c
+ * nested/entry/guest_pdptes.c
+ */
 #include "nested/test/entry_trial.h"
 
 struct persona {

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each rule on guest non-register state accepts a VMCS12 and refuses it with one thing broken. */
-// clang-format off
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c */
-// clang-format on
+/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+ * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
+ * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
+ * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
+ * nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c
+ * nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c
+ * nested/entry/guest_pdptes.c
+ */
 #include "nested/test/entry_trial.h"
 
 #define HLT_RULE      "IMPLIES(e->injection && activity == ACTIVITY_HLT, leaves_hlt(e))"
