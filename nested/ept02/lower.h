@@ -17,8 +17,9 @@ bool ept02_lower_lookup(l1pa_t address, struct ept01_translation *out);
 /**
  * Asks for a record of writes to @page from now on; returns the present time of the record, one
  * clock for all pages.  Calling it again for the same page is allowed and cheap.
- * A record may say "written" too often, never too seldom: a write by any CPU that is visible to
- * this CPU counts.
+ * A record may say "written" too often, never too seldom: every write that this CPU could see
+ * counts, by any CPU, by L1, by L2 (whose writes leave EPT01's dirty flags alone), or by L0 for
+ * them; except the accessed and dirty flags that ept12_set_flags() sets.
  */
 u64 ept12_track(l1pa_t page);
 

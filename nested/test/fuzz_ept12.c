@@ -9,8 +9,7 @@
  *  - every EPT violation is answered as EPT12 says now, and an answered access goes on.
  */
 /* sources: nested/ept02/ept12.c nested/ept02/ept02.c nested/ept02/tables.c
- * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c
- * nested/ept02/tracker_always.c */
+ * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c */
 #include "nested/test/ept_world.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -57,6 +56,29 @@ static u64 sample_address(unsigned int sample)
 
 	return (u64)(sample / 12) << 39 | (u64)(sample / 6 % 2) << 30 |
 	       (u64)(sample / 3 % 2) << 21 | last[sample % 3] << 12;
+}
+
+/* --- The record of writes: exact, or always "written" --- */
+
+static bool tracker_is_exact;
+static u64 tracker_clock, tracker_written[TABLES];
+
+u64 ept12_track(l1pa_t page)
+{
+	(void)page;
+	return tracker_clock;
+}
+
+bool ept12_page_was_written(l1pa_t page, u64 time)
+{
+	u64 table = (page.v - WORLD_TABLES) / 4096;
+
+	return !tracker_is_exact || (table < TABLES && tracker_written[table] > time);
+}
+
+bool ept12_any_was_written(u64 time)
+{
+	return !tracker_is_exact || tracker_clock > time;
 }
 
 /* --- What EPT12 said since the last INVEPT --- */
@@ -279,6 +301,7 @@ static void l1_writes(void)
 	unsigned int table = next(TABLES), index = random_index();
 	u64 *entry = &world_memory[table][index];
 
+	tracker_written[table] = ++tracker_clock;
 	switch (next(4)) {
 	case 0:
 		*entry ^= 1ULL << next(10);
@@ -443,6 +466,9 @@ static void start(void)
 	memset(cache, 0, sizeof(cache));
 	memset(world_memory, 0, TABLES * 4096);
 	contexts = 1 + next(CONTEXTS);
+	tracker_is_exact = next(2);
+	tracker_clock = 0;
+	memset(tracker_written, 0, sizeof(tracker_written));
 	config.memory = pool_memory;
 	config.memory_pages = next(2) ? 34 : 34 + 2 * next(30);
 	config.shown = &world_caps;

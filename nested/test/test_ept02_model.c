@@ -3,8 +3,7 @@
  * The fuzzer's model of L1, L2 and the processor, driven by a fixed sequence of random bytes.
  */
 /* sources: nested/ept02/ept12.c nested/ept02/ept02.c nested/ept02/tables.c
- * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c
- * nested/ept02/tracker_always.c */
+ * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c */
 #include "nested/test/fuzz_ept12.c"
 
 static struct ept02_statistics total;

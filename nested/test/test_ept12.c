@@ -204,6 +204,42 @@ static void test_flags_by_walk(void)
 	       "read of the page itself, A/D on");
 }
 
+/* Another CPU changes a bit that is ignored in the root's entry, and takes back its flag. */
+static void disturb(void)
+{
+	*entry_at(4, L2_ADDRESS) = (*entry_at(4, L2_ADDRESS) ^ BIT(52)) & ~EPT_ACCESSED;
+}
+
+static void test_disturbed(void)
+{
+	struct ept12_rules rules;
+	struct ept12_translation t;
+	struct ept02_outcome out;
+	int level;
+
+	world_init();
+	world_start(&ept, 20, false);
+	ept12_rules_init(&rules, &world_caps);
+	chain(L2_ADDRESS);
+	world_hook = disturb;
+	is_u64(ept12_walk(&rules, eptp(4, EPTP_AD), l2pa(L2_ADDRESS), 2, &t), EPT12_RETRY,
+	       "changed in the middle of every walk");
+	for (level = 1; level <= 4; level++)
+		is_u64(*entry_at(level, L2_ADDRESS) & 0x300, 0, "no flags set");
+	is_u64(ept12_walk(&rules, eptp(4, 0), l2pa(L2_ADDRESS), 2, &t), EPT12_OK,
+	       "without flags to set it does not matter");
+	/* EPT02 looks for tables in the first round only. */
+	is_u64(ept02_handle_violation(&ept, ept02_context(&ept, eptp(4, EPTP_AD)), l2pa(L2_ADDRESS),
+				      2 | 0x180, &out),
+	       EPT02_FIXED, "EPT02");
+	is_u64(ept.statistics.retried, 1, "in the second round");
+	world_hook = NULL;
+	is_u64(hardware_walk(ept02_context(&ept, eptp(4, EPTP_AD))->eptp02, L2_ADDRESS).rights, 7,
+	       "EPT02 is filled");
+	for (level = 1; level <= 3; level++)
+		is_u64(*entry_at(level, L2_ADDRESS) & 0x100, 0x100, "accessed");
+}
+
 int main(void)
 {
 	test_all_entries(4);
@@ -213,5 +249,6 @@ int main(void)
 	test_all_entries(5);
 	test_beyond();
 	test_flags_by_walk();
+	test_disturbed();
 	return tap_end();
 }
