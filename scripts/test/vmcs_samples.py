@@ -142,7 +142,8 @@ def trace(count: int, dumps: bool = True, seed: int = 7) -> str:
         when += dice.randrange(100, 5000)
         reason = dice.choice(TRACE_REASONS)
         kind = "102" if reason == "vmresume" else dice.choice(("101", "201"))
-        lines.append(f"CPU(0x{dice.choice((4, 5)):02x}): {kind} 0x{dice.randrange(1 << 40):016x} {reason} "
+        cpu = 5 if index == count - 5 else dice.choice((4, 5))
+        lines.append(f"CPU(0x{cpu:02x}): {kind} 0x{dice.randrange(1 << 40):016x} {reason} "
                      f"qual=0x{0x181 if reason == 'ept-violation' else 0:x} ticks={dice.randrange(50, 3000)} tsc={when}")
         if dumps and index == count - 5:
             lines += ours("failure01") + ours("failure12", **AFTER) + ours("failure02", **FAILED)
