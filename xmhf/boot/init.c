@@ -3,6 +3,7 @@
  * From the boot loader's hand-over to L1's first instruction.  The only file that may
  * call anything.  docs/architecture.md, "Boot", tells the story.
  */
+#include "nested/nested.h"
 #include "xmhf/boot/cmdline.h"
 #include "xmhf/boot/cpu_area.h"
 #include "xmhf/boot/init_hw.h"
@@ -39,7 +40,7 @@ static struct boot_info boot_info;
 static struct cmdline cmdline;
 static struct cpu_list cpu_list;
 static struct host_paging paging;
-static u64 start_tsc;
+static u64 start_tsc, nested_base;
 
 static void start_log(const char *multiboot_error)
 {
@@ -166,23 +167,27 @@ static u64 pool_pages(const struct mtrr_state *mtrr)
 
 	return ept01_pool_pages(&settings, mtrr) +
 	       host_paging_pages_needed(machine.top_of_ram, has_1g_pages()) +
-	       cpu_list.count * cpu_area_pages() + 1; /* MSR bitmap */
+	       cpu_list.count * cpu_area_pages() + 3; /* MSR bitmap, nested's two pages */
 }
 
 /* Chooses L0's place: the top of RAM below 4 GiB. */
 static void choose_hidden_memory(const struct mtrr_state *mtrr)
 {
 	u64 image_size = (u64)(image_end - image_start), pages = pool_pages(mtrr);
+	u64 nested_size = machine.vmx_for_l1 ? cpu_list.count * nested_cpu_memory() : 0;
 
-	machine.hidden_size = image_size + pages * PAGE_SIZE;
+	machine.hidden_size = image_size + nested_size + pages * PAGE_SIZE;
 	if (!memory_map_find_top(&boot_info.map, machine.hidden_size, PAGE_SIZE, FOUR_GIB,
 				 &machine.hidden_base) ||
 	    machine.hidden_base < LEAST_HIDDEN_BASE)
 		boot_natively("too little memory below 4 GiB");
-	log_line("hidden memory: 0x%llx-0x%llx, %llu KiB (image %llu, tables and CPUs %llu)",
+	log_line("hidden memory: 0x%llx-0x%llx, %llu KiB (image %llu, tables and CPUs %llu, nested "
+		 "%llu)",
 		 machine.hidden_base, machine.hidden_base + machine.hidden_size - 1,
-		 machine.hidden_size / KIB, image_size / KIB, pages * PAGE_SIZE / KIB);
-	page_pool_init(&machine.pool, hpa(machine.hidden_base + image_size), (unsigned int)pages);
+		 machine.hidden_size / KIB, image_size / KIB, pages * PAGE_SIZE / KIB,
+		 nested_size / KIB);
+	nested_base = machine.hidden_base + image_size;
+	page_pool_init(&machine.pool, hpa(nested_base + nested_size), (unsigned int)pages);
 }
 
 static bool map_image(void)
@@ -231,11 +236,23 @@ static void build_ept(const struct mtrr_state *mtrr)
 	vmcs01_build_msr_bitmap(hpa_to_pointer(machine.msr_bitmap));
 }
 
+static void create_nested(struct vcpu *vcpu, u32 number)
+{
+	hpa_t memory = hpa(nested_base + number * nested_cpu_memory());
+
+	memset(hpa_to_pointer(memory), 0, nested_cpu_memory());
+	nested_create(vcpu, memory);
+}
+
 static void build_cpus(void)
 {
+	if (machine.vmx_for_l1)
+		nested_init();
 	hypapp_init(cpu_list.count);
 	for (u32 i = 0; i < cpu_list.count; i++) {
 		machine.vcpus[i] = cpu_area_build(&paging, i, cpu_list.apic_id[i]);
+		if (machine.vmx_for_l1)
+			create_nested(machine.vcpus[i], i);
 		machine.vcpus[i]->parked = cmdline.cpus && i >= cmdline.cpus;
 		machine.vcpus[i]->l1_feature_control =
 			FEATURE_CONTROL_LOCK | (machine.vmx_for_l1 ? FEATURE_CONTROL_VMXON : 0);
@@ -342,6 +359,8 @@ _Noreturn void boot_main(u32 magic, u32 information)
 	machine.top_of_ram = memory_map_top_of_ram(&boot_info.map);
 	machine.nesting_depth = 1 + nesting_depth_below();
 	machine.vmxcap = cmdline.vmxcap;
+	machine.vmx_for_l1 = cmdline.vmx;
+	machine.has_1g_pages = has_1g_pages();
 	read_mtrrs(&mtrr);
 	choose_hidden_memory(&mtrr);
 	relocate();

@@ -7,6 +7,7 @@
  * all-ones; the monitor trap flag ends it and the copy is dropped.  So reads give
  * all-ones and writes are lost, whatever the instruction is, without an emulator.
  */
+#include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/device/log.h"
 #include "xmhf/lib/string.h"
@@ -56,9 +57,8 @@ static u64 *private_table(struct vcpu *vcpu, u64 *entry)
 static void start_step(struct vcpu *vcpu)
 {
 	vcpu->step.table_count = 0;
-	memcpy(table_of(vcpu->step.root), table_of(machine.ept.root), PAGE_SIZE);
+	memcpy(table_of(vcpu->step.root), table_of(hpa(vcpu->step.eptp & EPTP_ADDRESS)), PAGE_SIZE);
 	memset(table_of(vcpu->step.scratch), 0xff, PAGE_SIZE);
-	vcpu->step.active = true;
 }
 
 /* Maps the hidden page at @address to the scratch page, in the private tables only. */
@@ -78,10 +78,10 @@ static bool show_scratch(struct vcpu *vcpu, u64 address)
 
 static u64 private_eptp(const struct vcpu *vcpu)
 {
-	return (ept01_pointer(&machine.ept) & ~EPTP_ADDRESS) | vcpu->step.root.v;
+	return (vcpu->step.eptp & ~EPTP_ADDRESS) | vcpu->step.root.v;
 }
 
-static void set_monitor_trap(bool on)
+void vmexit_set_monitor_trap(bool on)
 {
 	u64 proc1 = vmcs_read(VMCS_processor_based_controls);
 
@@ -89,34 +89,44 @@ static void set_monitor_trap(bool on)
 		   on ? proc1 | PROC1_MONITOR_TRAP_FLAG : proc1 & ~(u64)PROC1_MONITOR_TRAP_FLAG);
 }
 
+/* L2 may step under a monitor trap flag of L1's own: that stays. */
+static void begin_step(struct vcpu *vcpu)
+{
+	vcpu->step.active = true;
+	vcpu->step.eptp = vmcs_read(VMCS_eptp);
+	vcpu->step.monitor_trap = nested_in_l2(vcpu) && (vmcs_read(VMCS_processor_based_controls) &
+							 PROC1_MONITOR_TRAP_FLAG);
+	start_step(vcpu);
+	vmcs_write(VMCS_eptp, private_eptp(vcpu));
+	vmexit_set_monitor_trap(true);
+}
+
 static void end_step(struct vcpu *vcpu)
 {
 	vcpu->step.active = false;
-	vmcs_write(VMCS_eptp, ept01_pointer(&machine.ept));
-	set_monitor_trap(false);
+	vmcs_write(VMCS_eptp, vcpu->step.eptp);
+	vmexit_set_monitor_trap(vcpu->step.monitor_trap);
 }
 
-static void access_hidden(struct vcpu *vcpu, u64 address)
+void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address)
 {
 	if (!machine.refused_accesses_logged) {
 		machine.refused_accesses_logged = true;
-		log_line("L1 touches L0's memory at 0x%llx (rip 0x%llx): it reads all-ones; "
+		log_line("L%u touches L0's memory at 0x%llx (rip 0x%llx): it reads all-ones; "
 			 "further accesses are only counted",
-			 address, vmcs_read(VMCS_guest_rip));
+			 nested_in_l2(vcpu) ? 2 : 1, address, vmcs_read(VMCS_guest_rip));
 	}
 	vcpu->refused_accesses++;
 	kick_lock_ept(vcpu);
 	if (!vcpu->step.active)
-		start_step(vcpu);
+		begin_step(vcpu);
 	if (!show_scratch(vcpu, address & ~(PAGE_SIZE - 1))) {
 		/* One instruction in more page tables than the step has: start over with this. */
 		start_step(vcpu);
 		show_scratch(vcpu, address & ~(PAGE_SIZE - 1));
 	}
 	spin_unlock(&machine.ept_lock);
-	vmcs_write(VMCS_eptp, private_eptp(vcpu));
 	invept(INVEPT_SINGLE_CONTEXT, private_eptp(vcpu));
-	set_monitor_trap(true);
 }
 
 /* An EPT violation while IRET runs leaves NMIs unblocked too early: SDM "Exit Qualification for
@@ -151,7 +161,7 @@ void vmexit_ept_violation(struct vcpu *vcpu)
 	restore_nmi_blocking(vmcs_read(VMCS_exit_qualification));
 	guest_reinject_interrupted_event();
 	if (machine_overlaps_hidden(address, 1)) {
-		access_hidden(vcpu, address);
+		vmexit_step_over_hidden(vcpu, address);
 		return;
 	}
 	if (vcpu->step.active)
@@ -161,7 +171,7 @@ void vmexit_ept_violation(struct vcpu *vcpu)
 		invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
 		break;
 	case EPT01_REFUSED:
-		access_hidden(vcpu, address);
+		vmexit_step_over_hidden(vcpu, address);
 		break;
 	default:
 		break;
@@ -176,5 +186,9 @@ void vmexit_ept_misconfiguration(struct vcpu *vcpu)
 
 void vmexit_mtf(struct vcpu *vcpu)
 {
-	end_step(vcpu);
+	vcpu->after_sipi = false;
+	if (vcpu->step.active)
+		end_step(vcpu);
+	else
+		vmexit_set_monitor_trap(false);
 }

@@ -5,9 +5,14 @@
  *   active --INIT--> wait-for-SIPI --SIPI--> active        (the boot CPU: INIT restarts it
  *   at the reset vector, as without L0)
  *
+ * An INIT that arrives in wait-for-SIPI does nothing natively.  In VMX non-root operation it
+ * is blocked, and would come after the SIPI: so the monitor trap flag stops the CPU after
+ * its first instruction, and an INIT before that is the blocked one.
+ *
  * No INIT ever leads out of VMX operation.  SDM "Multiple-Processor Initialization",
  * "Other Causes of VM Exits".
  */
+#include "nested/nested.h"
 #include "xmhf/cpu/apic_hw.h"
 #include "xmhf/device/log.h"
 #include "xmhf/vmexit/kick.h"
@@ -25,7 +30,7 @@ void vmexit_init(struct vcpu *vcpu)
 {
 	bool boot_cpu = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_BSP;
 
-	if (kick_answer(vcpu))
+	if (kick_take_init(vcpu) || vcpu->after_sipi || nested_init_signal(vcpu))
 		return;
 	if (vcpu->step.active)
 		vmexit_mtf(vcpu);
@@ -44,6 +49,8 @@ void vmexit_sipi(struct vcpu *vcpu)
 	kick_answer(vcpu);
 	vmcs01_set_real_mode_rip((u16)(vector << 8), 0);
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_ACTIVE);
+	vcpu->after_sipi = true;
+	vmexit_set_monitor_trap(true);
 }
 
 void vmexit_triple_fault(struct vcpu *vcpu)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exits of single instructions: CPUID, XSETBV, INVD, MOV to CR0 and CR4. */
+#include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/vmexit/control_register.h"
 #include "xmhf/vmexit/cpuid.h"
@@ -71,7 +72,12 @@ void vmexit_cr_access(struct vcpu *vcpu)
 			     ~(machine.vmx_for_l1 ? 0 : CR4_VMXE),
 	};
 
-	if (is_cr0 ? !cr0_write_is_valid(&w) : !cr4_write_is_valid(&w)) {
+	u64 fixed =
+		nested_in_vmx_operation(vcpu) ? (is_cr0 ? CR0_PE | CR0_PG | CR0_NE : CR4_VMXE) : 0;
+
+	/* In VMX operation L1 cannot change the bits that it fixes. */
+	if ((w.value & fixed) != fixed ||
+	    (is_cr0 ? !cr0_write_is_valid(&w) : !cr4_write_is_valid(&w))) {
 		guest_inject_gp();
 		return;
 	}

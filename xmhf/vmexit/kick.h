@@ -10,8 +10,11 @@
 /** Makes every CPU forget translations of EPT01 before it runs L1 again; @vcpu is the caller's. */
 void kick_flush_ept(struct vcpu *vcpu);
 
-/** Answers requests of other CPUs to @vcpu, the caller's; returns whether there were any. */
-bool kick_answer(struct vcpu *vcpu);
+/** Answers requests of other CPUs to @vcpu, the caller's. */
+void kick_answer(struct vcpu *vcpu);
+
+/** On an INIT exit of @vcpu, the caller's: whether the INIT is another CPU's kick, not L1's. */
+bool kick_take_init(struct vcpu *vcpu);
 
 /** Takes machine.ept_lock, answering kicks of its holder meanwhile. */
 void kick_lock_ept(struct vcpu *vcpu);

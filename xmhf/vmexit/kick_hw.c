@@ -6,15 +6,14 @@
 #include "xmhf/vmx/panic.h"
 #include "xmhf/x86/insn.h"
 
-#define STOP_TRIES 100000
+#define STOP_TRIES	       100000
+#define TRIES_BEFORE_NEXT_INIT 50000
 
-bool kick_answer(struct vcpu *vcpu)
+void kick_answer(struct vcpu *vcpu)
 {
-	u32 requests = __atomic_load_n(&vcpu->kick, __ATOMIC_ACQUIRE);
+	u32 requests = __atomic_load_n(&vcpu->kick, __ATOMIC_ACQUIRE) & ~KICK_INIT_SENT;
 
-	if (!requests)
-		return false;
-	while (requests & KICK_STOP) {
+	if (requests & KICK_STOP) {
 		__atomic_store_n(&vcpu->kick, 0, __ATOMIC_RELEASE);
 		disable_interrupts();
 		for (;;)
@@ -23,7 +22,15 @@ bool kick_answer(struct vcpu *vcpu)
 	if (requests & KICK_FLUSH_EPT)
 		invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
 	__atomic_and_fetch(&vcpu->kick, ~requests, __ATOMIC_RELEASE);
-	return true;
+}
+
+/* A request may have been answered before its INIT exits, so the INIT has a bit of its own. */
+bool kick_take_init(struct vcpu *vcpu)
+{
+	u32 before = __atomic_fetch_and(&vcpu->kick, ~KICK_INIT_SENT, __ATOMIC_ACQ_REL);
+
+	kick_answer(vcpu);
+	return before & KICK_INIT_SENT;
 }
 
 /* A CPU in the wait-for-SIPI state runs nothing and ignores INIT; it answers when it wakes. */
@@ -32,16 +39,46 @@ static bool is_asleep(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->waits_for_sipi, __ATOMIC_ACQUIRE);
 }
 
+static void send_init(const struct vcpu *target)
+{
+	apic_send(target->cpu.apic_id, APIC_ICR_INIT | APIC_ICR_ASSERT);
+}
+
+/* One INIT at a time: a second one could exit after the first was taken, and pass for L1's. */
 static void request(struct vcpu *target, u32 what)
 {
-	__atomic_or_fetch(&target->kick, what, __ATOMIC_SEQ_CST);
-	if (!is_asleep(target))
-		apic_send(target->cpu.apic_id, APIC_ICR_INIT | APIC_ICR_ASSERT);
+	u32 before;
+
+	if (is_asleep(target)) {
+		__atomic_or_fetch(&target->kick, what, __ATOMIC_SEQ_CST);
+		return;
+	}
+	before = __atomic_fetch_or(&target->kick, what | KICK_INIT_SENT, __ATOMIC_SEQ_CST);
+	if (!(before & KICK_INIT_SENT))
+		send_init(target);
 }
 
 static bool is_done(const struct vcpu *target, u32 what)
 {
 	return is_asleep(target) || !(__atomic_load_n(&target->kick, __ATOMIC_ACQUIRE) & what);
+}
+
+/* A processor holds an INIT until it leaves VMX root operation.  Bochs 3.0 loses one that
+ * arrives there; while the first is held another one changes nothing. */
+static void send_again(const struct vcpu *target)
+{
+	if (__atomic_load_n(&target->kick, __ATOMIC_ACQUIRE) & KICK_INIT_SENT)
+		send_init(target);
+}
+
+static void wait_until_done(struct vcpu *vcpu, const struct vcpu *target, u32 what)
+{
+	for (u32 tries = 1; !is_done(target, what); tries++) {
+		if (tries % TRIES_BEFORE_NEXT_INIT == 0)
+			send_again(target);
+		kick_answer(vcpu);
+		cpu_relax();
+	}
 }
 
 void kick_flush_ept(struct vcpu *vcpu)
@@ -51,10 +88,8 @@ void kick_flush_ept(struct vcpu *vcpu)
 			request(machine.vcpus[i], KICK_FLUSH_EPT);
 	}
 	for (u32 i = 0; i < machine.cpu_count; i++) {
-		while (machine.vcpus[i] != vcpu && !is_done(machine.vcpus[i], KICK_FLUSH_EPT)) {
-			kick_answer(vcpu);
-			cpu_relax();
-		}
+		if (machine.vcpus[i] != vcpu)
+			wait_until_done(vcpu, machine.vcpus[i], KICK_FLUSH_EPT);
 	}
 	invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
 }

@@ -3,24 +3,33 @@
  * RDMSR and WRMSR exits of L1: the MSRs of the bitmap in vmcs01.c, and all outside its
  * two ranges, which the processor itself judges.
  */
+#include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/device/log.h"
 #include "xmhf/vmexit/kick.h"
 #include "xmhf/vmexit/vmexit.h"
+#include "xmhf/vmx/l1_msr.h"
 #include "xmhf/x86/msr.h"
 
-static bool is_hidden(u32 index)
+static bool is_vmx_capability(u32 index)
 {
-	return (index >= MSR_IA32_VMX_BASIC && index <= MSR_IA32_VMX_EXIT_CTLS2) ||
-	       (index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B);
+	return index >= MSR_IA32_VMX_BASIC && index <= MSR_IA32_VMX_EXIT_CTLS2;
 }
 
-static bool read_msr(struct vcpu *vcpu, u32 index, u64 *value)
+/* Processor trace: its output would go past EPT. */
+static bool is_hidden(u32 index)
+{
+	return index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B;
+}
+
+bool l1_msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	if (index == MSR_IA32_FEATURE_CONTROL) {
 		*value = vcpu->l1_feature_control;
 		return true;
 	}
+	if (is_vmx_capability(index))
+		return nested_read_capability_msr(index, value);
 	return !is_hidden(index) && rdmsr_safe(index, value);
 }
 
@@ -28,7 +37,7 @@ void vmexit_rdmsr(struct vcpu *vcpu)
 {
 	u64 value;
 
-	if (!read_msr(vcpu, (u32)vcpu->regs[GPR_RCX], &value)) {
+	if (!l1_msr_read(vcpu, (u32)vcpu->regs[GPR_RCX], &value)) {
 		guest_inject_gp();
 		return;
 	}
@@ -70,9 +79,9 @@ static bool write_apic_base(u64 value)
 	return wrmsr_safe(MSR_IA32_APIC_BASE, value);
 }
 
-static bool write_msr(struct vcpu *vcpu, u32 index, u64 value)
+bool l1_msr_write(struct vcpu *vcpu, u32 index, u64 value)
 {
-	if (index == MSR_IA32_FEATURE_CONTROL || is_hidden(index))
+	if (index == MSR_IA32_FEATURE_CONTROL || is_vmx_capability(index) || is_hidden(index))
 		return false; /* locked, read-only, or not there */
 	if (index == MSR_IA32_BIOS_UPDT_TRIG)
 		return true; /* SDM "Microcode Update Resources" lets a VMM ignore it */
@@ -87,7 +96,7 @@ void vmexit_wrmsr(struct vcpu *vcpu)
 {
 	u64 value = vcpu->regs[GPR_RDX] << 32 | (u32)vcpu->regs[GPR_RAX];
 
-	if (write_msr(vcpu, (u32)vcpu->regs[GPR_RCX], value))
+	if (l1_msr_write(vcpu, (u32)vcpu->regs[GPR_RCX], value))
 		guest_skip_instruction();
 	else
 		guest_inject_gp();

@@ -3,6 +3,7 @@
  * VMCALL of L1: from the INT 15h stub, and hypercalls (docs/hypercalls.md).  Any other
  * takes #UD, as on a processor without VMX.
  */
+#include "nested/nested.h"
 #include "xmhf/hypapp/hypapp.h"
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
@@ -124,6 +125,8 @@ void vmexit_vmcall(struct vcpu *vcpu)
 		answer_int15(vcpu);
 	else if ((u32)vcpu->regs[GPR_RAX] == HYPERCALL_SIGNATURE)
 		hypercall(vcpu);
+	else if (nested_in_vmx_operation(vcpu))
+		nested_vmx_instruction(vcpu, EXIT_REASON_VMCALL);
 	else
 		guest_inject_exception(VECTOR_UD);
 }

@@ -2,6 +2,7 @@
 /* Dispatch of VM exits, and what several handlers need. */
 #include "xmhf/vmexit/vmexit.h"
 
+#include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/device/log.h"
 #include "xmhf/hypapp/hypapp.h"
@@ -16,23 +17,23 @@ static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_GETSEC] = vmexit_invalid_opcode,
 	[EXIT_REASON_INVD] = vmexit_invd,
 	[EXIT_REASON_VMCALL] = vmexit_vmcall,
-	[EXIT_REASON_VMCLEAR] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMLAUNCH] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMPTRLD] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMPTRST] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMREAD] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMRESUME] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMWRITE] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMXOFF] = vmexit_invalid_opcode,
-	[EXIT_REASON_VMXON] = vmexit_invalid_opcode,
+	[EXIT_REASON_VMCLEAR] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMLAUNCH] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMPTRLD] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMPTRST] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMREAD] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMRESUME] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMWRITE] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMXOFF] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMXON] = vmexit_vmx_instruction,
 	[EXIT_REASON_CR_ACCESS] = vmexit_cr_access,
 	[EXIT_REASON_RDMSR] = vmexit_rdmsr,
 	[EXIT_REASON_WRMSR] = vmexit_wrmsr,
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = vmexit_mtf,
 	[EXIT_REASON_EPT_VIOLATION] = vmexit_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIGURATION] = vmexit_ept_misconfiguration,
-	[EXIT_REASON_INVEPT] = vmexit_invalid_opcode,
-	[EXIT_REASON_INVVPID] = vmexit_invalid_opcode,
+	[EXIT_REASON_INVEPT] = vmexit_vmx_instruction,
+	[EXIT_REASON_INVVPID] = vmexit_vmx_instruction,
 	[EXIT_REASON_XSETBV] = vmexit_xsetbv,
 };
 
@@ -52,26 +53,65 @@ static _Noreturn void stop_at(const char *what, u64 reason)
 	panic(text, 0, 0);
 }
 
-static void handle(struct vcpu *vcpu, u64 reason)
+static void handle_own(struct vcpu *vcpu, u64 reason)
 {
 	vmexit_handler *handler = reason < EXIT_REASON_COUNT ? handlers[reason] : NULL;
 
 	if (!handler)
-		stop_at("VM exit that VMCS01 does not ask for", reason);
+		stop_at("VM exit that L0 does not ask for", reason);
 	handler(vcpu);
+}
+
+static void handle_l2(struct vcpu *vcpu, u64 reason)
+{
+	u64 address;
+
+	switch (nested_l2_exit(vcpu, (u32)reason, &address)) {
+	case NESTED_L0:
+		handle_own(vcpu, reason);
+		break;
+	case NESTED_HIDDEN:
+		vmexit_step_over_hidden(vcpu, address);
+		break;
+	default:
+		break;
+	}
+}
+
+static void handle(struct vcpu *vcpu, u64 reason)
+{
+	vcpu->exit_reason = (u32)reason;
+	if (nested_in_l2(vcpu))
+		handle_l2(vcpu, reason);
+	else
+		handle_own(vcpu, reason);
+}
+
+void vmexit_vmx_instruction(struct vcpu *vcpu)
+{
+	if (!vcpu->nested) {
+		guest_inject_exception(VECTOR_UD);
+		return;
+	}
+	nested_vmx_instruction(vcpu, vcpu->exit_reason);
+	if (vcpu->exit_reason == EXIT_REASON_VMXOFF && nested_take_pending_init(vcpu))
+		vmexit_init(vcpu);
 }
 
 static void handle_and_report(struct vcpu *vcpu, u64 reason)
 {
 	u64 start = rdtsc();
+	bool from_l2 = nested_in_l2(vcpu);
 	struct hypapp_exit exit = {
-		.kind = HYPAPP_EXIT_101,
-		.reason = (u32)reason,
+		.reason = (u32)reason & 0xffff,
 		.rip = vmcs_read(VMCS_guest_rip),
 		.qualification = vmcs_read(VMCS_exit_qualification),
 	};
 
 	handle(vcpu, reason);
+	exit.kind = !from_l2		 ? HYPAPP_EXIT_101
+		    : nested_in_l2(vcpu) ? HYPAPP_EXIT_202
+					 : HYPAPP_EXIT_201;
 	exit.ticks = rdtsc() - start;
 	hypapp_exit(vcpu->cpu.id, &exit);
 }
@@ -88,16 +128,19 @@ u32 vmexit_handle(struct vcpu *vcpu)
 		handle_and_report(vcpu, reason);
 	else
 		handle(vcpu, reason);
-	return 0;
+	return nested_in_l2(vcpu) ? nested_before_l2_entry(vcpu) : 0;
 }
 
-/** Called by vmexit_stub.S when VMLAUNCH or VMRESUME of VMCS01 failed: our mistake. */
+/** Called by vmexit_stub.S when VMLAUNCH or VMRESUME failed; of VMCS01 that is our mistake. */
 u32 vmentry_failed(struct vcpu *vcpu);
 u32 vmentry_failed(struct vcpu *vcpu)
 {
 	char text[96];
 
-	(void)vcpu;
+	if (nested_in_l2(vcpu)) {
+		nested_entry_refused(vcpu);
+		return 0;
+	}
 	format_text(text, sizeof(text), "VM entry to L1 failed: error %u (%s)",
 		    (u32)vmcs_read(VMCS_vm_instruction_error),
 		    vm_instruction_error_text((u32)vmcs_read(VMCS_vm_instruction_error)));

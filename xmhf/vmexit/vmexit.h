@@ -13,4 +13,14 @@ typedef void vmexit_handler(struct vcpu *vcpu);
 
 vmexit_handler vmexit_cpuid, vmexit_rdmsr, vmexit_wrmsr, vmexit_cr_access, vmexit_xsetbv,
 	vmexit_invd, vmexit_vmcall, vmexit_ept_violation, vmexit_ept_misconfiguration, vmexit_mtf,
-	vmexit_init, vmexit_sipi, vmexit_triple_fault, vmexit_invalid_opcode;
+	vmexit_init, vmexit_sipi, vmexit_triple_fault, vmexit_invalid_opcode,
+	vmexit_vmx_instruction;
+
+/**
+ * The guest touches, at guest-physical @address of the current VMCS, memory that is not L1's: its
+ * instruction runs once with a page of all-ones there.
+ */
+void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address);
+
+/** Asks for an exit, vmexit_mtf(), after the next instruction of L1; or no more. */
+void vmexit_set_monitor_trap(bool on);

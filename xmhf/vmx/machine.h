@@ -25,6 +25,7 @@ struct machine {
 	u64 top_of_ram;
 	u32 nesting_depth; /* 1: directly on the machine */
 	bool vmx_for_l1;
+	bool has_1g_pages;
 	bool refused_accesses_logged;
 	struct vmxcap_mask vmxcap;
 	hpa_t msr_bitmap;

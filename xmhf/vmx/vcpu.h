@@ -27,6 +27,7 @@ struct vcpu {
 	struct cpu cpu;
 	u64 exit_tsc;	     /* when the current exit was taken, where someone asks */
 	bool waits_for_sipi; /* in that activity state; read by other CPUs */
+	bool after_sipi;     /* the first instruction after a SIPI is not done yet */
 	bool parked;	     /* the user gave L1 fewer CPUs: ignores SIPI */
 	bool started;	     /* its CPU came up */
 	hpa_t vmxon_region, vmcs01;
@@ -36,17 +37,22 @@ struct vcpu {
 	volatile u32 kick;	/* requests of other CPUs, answered at the next exit: KICK_* */
 	struct {
 		bool active;
-		hpa_t root;	 /* copies of EPT01's tables on the way to the hidden page */
-		hpa_t tables[6]; /* PDPT, PD and page tables */
-		hpa_t scratch;	 /* what the step sees in place of L0's memory */
+		bool monitor_trap; /* the control as it was */
+		u64 eptp;	   /* the EPTP as it was */
+		hpa_t root;	   /* copies of EPT01's tables on the way to the hidden page */
+		hpa_t tables[6];   /* PDPT, PD and page tables */
+		hpa_t scratch;	   /* what the step sees in place of L0's memory */
 		u32 table_count;
 	} step; /* vmexit/hidden_memory.c */
 	u64 refused_accesses;
 	struct nested *nested; /* NULL: L1 has no VMX */
+	u32 exit_reason;       /* of the exit that is being handled */
+	bool in_l2;	       /* L2 runs: VMCS02 is current */
 };
 
 #define KICK_STOP      1U /* stop for good */
 #define KICK_FLUSH_EPT 2U /* INVEPT of EPT01 */
+#define KICK_INIT_SENT 4U /* an INIT of L0 is on its way: its exit is not L1's affair */
 
 static inline struct vcpu *vcpu_of_cpu(struct cpu *cpu)
 {

@@ -29,6 +29,9 @@ void vmcs01_setup(struct vcpu *vcpu);
  */
 void vmcs01_set_init_state(struct vcpu *vcpu, enum activity_state activity);
 
+/** Writes L0's own state into the host-state area of the current VMCS. */
+void vmcs01_write_host_state(struct vcpu *vcpu);
+
 /** Points L1 at real-mode @segment:@offset.  */
 void vmcs01_set_real_mode_rip(u16 segment, u16 offset);
 

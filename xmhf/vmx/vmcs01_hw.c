@@ -75,8 +75,10 @@ static void write_msr_lists(struct vcpu *vcpu, const struct vmcs01_controls *c)
 	vmcs_write(VMCS_exit_msr_load_count, count);
 }
 
-static void write_host_state(struct vcpu *vcpu, const struct vmcs01_controls *c)
+void vmcs01_write_host_state(struct vcpu *vcpu)
 {
+	u64 exit_controls = machine.caps.exit.may_be_1;
+
 	vmcs_write(VMCS_host_cr0, read_cr0());
 	vmcs_write(VMCS_host_cr3, read_cr3());
 	vmcs_write(VMCS_host_cr4, read_cr4());
@@ -97,9 +99,9 @@ static void write_host_state(struct vcpu *vcpu, const struct vmcs01_controls *c)
 	vmcs_write(VMCS_host_ia32_sysenter_eip, 0);
 	vmcs_write(VMCS_host_rip, (uptr)vmexit_stub);
 	vmcs_write(VMCS_host_rsp, (uptr)(vcpu->regs + GPR_COUNT));
-	if (c->exit & EXIT_LOAD_IA32_EFER)
+	if (exit_controls & EXIT_LOAD_IA32_EFER)
 		vmcs_write(VMCS_host_ia32_efer, rdmsr(MSR_IA32_EFER));
-	if (c->exit & EXIT_LOAD_IA32_PAT)
+	if (exit_controls & EXIT_LOAD_IA32_PAT)
 		vmcs_write(VMCS_host_ia32_pat, rdmsr(MSR_IA32_PAT));
 }
 
@@ -189,7 +191,7 @@ void vmcs01_setup(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs01);
 	write_controls(&controls);
 	write_msr_lists(vcpu, &controls);
-	write_host_state(vcpu, &controls);
+	vmcs01_write_host_state(vcpu);
 	vmcs_write(VMCS_cr0_guest_host_mask, CR0_NE);
 	vmcs_write(VMCS_cr4_guest_host_mask, CR4_VMXE | CR4_SMXE);
 	vmcs_write(VMCS_guest_ia32_debugctl, 0);

@@ -159,6 +159,14 @@ static inline u64 xgetbv(u32 index)
 	return (u64)high << 32 | low;
 }
 
+static inline u32 rdpkru(void)
+{
+	u32 v, high;
+
+	__asm__ volatile("rdpkru" : "=a"(v), "=d"(high) : "c"(0));
+	return v;
+}
+
 static inline void invlpg(uptr address)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMLAUNCH and VMRESUME of L1: checks of what changed since the last entry, VMCS02, MSR list.
+ */
+#include "nested/entry/enter.h"
+
+#include "nested/entry/entry_view.h"
+#include "nested/exit/leave.h"
+#include "nested/msr_lists.h"
+#include "nested/vmcs02/commit.h"
+#include "nested/vmcs12/lazy.h"
+#include "nested/vpid.h"
+#include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/vmcs01.h"
+#include "xmhf/vmx/vmcs_hw.h"
+#include "xmhf/x86/cpu.h"
+
+#define VIRTUAL_TPR 0x80 /* offset in the virtual-APIC page */
+
+/* What the quick checks of RIP, flags, events and interruptibility look at. */
+static void pull_checked_fields(struct vmcs12_slot *slot)
+{
+	static const u16 fields[] = {
+		VMCS_INDEX_guest_rip,
+		VMCS_INDEX_guest_rflags,
+		VMCS_INDEX_guest_cr0,
+		VMCS_INDEX_guest_cs_access_rights,
+		VMCS_INDEX_guest_ss_access_rights,
+		VMCS_INDEX_guest_interruptibility_state,
+		VMCS_INDEX_guest_activity_state,
+		VMCS_INDEX_guest_pending_debug_exceptions,
+		VMCS_INDEX_guest_ia32_debugctl,
+		VMCS_INDEX_entry_controls,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
+		lazy_pull(slot, (enum vmcs_index)fields[i]);
+}
+
+static bool uses_ept(const struct vmcs12 *v)
+{
+	return (v->processor_based_controls & PROC1_ACTIVATE_SECONDARY_CONTROLS) &&
+	       (v->secondary_processor_based_controls & PROC2_ENABLE_EPT);
+}
+
+/* PAE paging of L2 without EPT12: the entry loads PDPTEs from memory. */
+static bool loads_pdptes(struct vmcs12_slot *slot)
+{
+	if ((slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST) || uses_ept(&slot->vmcs12))
+		return false;
+	lazy_pull(slot, VMCS_INDEX_guest_cr0);
+	lazy_pull(slot, VMCS_INDEX_guest_cr3);
+	lazy_pull(slot, VMCS_INDEX_guest_cr4);
+	return vmcs12_uses_pdptes(&slot->vmcs12);
+}
+
+/* Copies from L1's memory what the checks need of it. */
+static void gather(struct vmcs12_slot *slot, struct entry_inputs *in)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+
+	in->vmcs12 = v;
+	in->caps = &nested_shared.caps12;
+	in->current_vmcs = l1pa(slot->address);
+	if ((v->processor_based_controls & PROC1_USE_TPR_SHADOW) && v->tpr_threshold) {
+		l1_memory_read(l1pa(v->virtual_apic_address + VIRTUAL_TPR), &in->virtual_tpr, 1);
+		slot->unchecked |= CHECK_CONTROLS;
+	}
+	if (v->vmcs_link_pointer != ~0ULL) {
+		l1_memory_read(l1pa(v->vmcs_link_pointer), &in->link_revision,
+			       sizeof(in->link_revision));
+		slot->unchecked |= CHECK_GUEST;
+	}
+	if (loads_pdptes(slot)) {
+		l1_memory_read(l1pa(v->guest_cr3 & FIELD(31, 5)), in->pdptes, sizeof(in->pdptes));
+		slot->unchecked |= CHECK_GUEST;
+	}
+}
+
+static bool check_quick_guest(const struct entry_inputs *in, u32 groups,
+			      enum entry_failure_qualification *qualification,
+			      struct check_failure *why)
+{
+	const struct entry_view e = entry_view_of(in);
+
+	*qualification = ENTRY_FAILURE_DEFAULT;
+	if ((groups & (CHECK_RIP | CHECK_EVENT)) && !entry_check_guest_rip_rflags(&e, why))
+		return false;
+	if (!entry_check_guest_activity(&e, why) || !entry_check_guest_interruptibility(&e, why))
+		return false;
+	*qualification = ENTRY_FAILURE_NMI;
+	if (!entry_check_guest_nmi_injection(&e, why))
+		return false;
+	*qualification = ENTRY_FAILURE_DEFAULT;
+	return entry_check_guest_pending_debug(&e, why);
+}
+
+static enum vm_instruction_error check_controls(struct vmcs12_slot *slot,
+						const struct entry_inputs *in,
+						struct check_failure *why)
+{
+	if (slot->unchecked & (CHECK_CONTROLS | CHECK_HOST))
+		return entry_check_controls_and_host(in, why);
+	if (slot->unchecked & CHECK_EVENT) {
+		const struct entry_view e = entry_view_of(in);
+
+		if (!entry_check_entry_controls(&e, why))
+			return VMFAIL_ENTRY_INVALID_CONTROL;
+	}
+	return VMFAIL_NONE;
+}
+
+static bool check_guest(struct vmcs12_slot *slot, const struct entry_inputs *in,
+			enum entry_failure_qualification *qualification, struct check_failure *why)
+{
+	u32 groups = slot->unchecked;
+
+	if (groups & (CHECK_GUEST | CHECK_CONTROLS)) {
+		lazy_pull_stale(slot);
+		return entry_check_guest(in, qualification, why);
+	}
+	if (!groups)
+		return true;
+	pull_checked_fields(slot);
+	return check_quick_guest(in, groups, qualification, why);
+}
+
+static void read_inherited(const struct vmcs12 *v, struct l1_inherited *l1)
+{
+	if (!(v->entry_controls & ENTRY_LOAD_IA32_EFER))
+		l1->efer = vmcs_read(VMCS_guest_ia32_efer);
+	if (!(v->entry_controls & ENTRY_LOAD_IA32_PAT))
+		l1->pat = vmcs_read(VMCS_guest_ia32_pat);
+	if (!(v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS)) {
+		l1->debugctl = vmcs_read(VMCS_guest_ia32_debugctl);
+		l1->dr7 = vmcs_read(VMCS_guest_dr7);
+	}
+}
+
+/* The state in which VMLAUNCH and VMRESUME fail before any check. */
+static enum vm_instruction_error check_state(const struct vmcs12_slot *slot, bool launch)
+{
+	if (vmcs_read(VMCS_guest_interruptibility_state) & BLOCKING_BY_MOV_SS)
+		return VMFAIL_ENTRY_BLOCKED_BY_MOV_SS;
+	if (launch && slot->launched)
+		return VMFAIL_VMLAUNCH_NONCLEAR;
+	if (!launch && !slot->launched)
+		return VMFAIL_VMRESUME_NONLAUNCHED;
+	return VMFAIL_NONE;
+}
+
+/* The fields of VMCS02 that VMCS12's guest state is merged with have to be known. */
+static void pull_merged_fields(struct vmcs12_slot *slot)
+{
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	if (!(slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_EFER))
+		lazy_pull(slot, VMCS_INDEX_guest_cr0);
+	else
+		lazy_pull(slot, VMCS_INDEX_guest_ia32_efer);
+	if (slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_PAT)
+		lazy_pull(slot, VMCS_INDEX_guest_ia32_pat);
+	if (slot->vmcs12.entry_controls & ENTRY_LOAD_DEBUG_CONTROLS) {
+		lazy_pull(slot, VMCS_INDEX_guest_dr7);
+		lazy_pull(slot, VMCS_INDEX_guest_ia32_debugctl);
+	}
+	if (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER)
+		lazy_pull(slot, VMCS_INDEX_preemption_timer_value);
+}
+
+enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool launch,
+			   enum vm_instruction_error *error)
+{
+	struct nested *nested = vcpu->nested;
+	struct entry_inputs in = { 0 };
+	struct l1_inherited l1 = { 0 };
+	struct check_failure why = { 0 };
+	enum entry_failure_qualification qualification;
+	u32 failed_msr;
+
+	*error = check_state(slot, launch);
+	if (*error)
+		return ENTER_FAIL;
+	in.l1_in_ia32e_mode = vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST;
+	if (in.l1_in_ia32e_mode != slot->checked_in_ia32e)
+		slot->unchecked |= CHECK_HOST;
+	read_inherited(&slot->vmcs12, &l1);
+	vmcs02_make_current(vcpu, slot);
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	gather(slot, &in);
+	*error = check_controls(slot, &in, &why);
+	if (*error) {
+		vmcs_load(vcpu->vmcs01);
+		return ENTER_FAIL;
+	}
+	if (!check_guest(slot, &in, &qualification, &why)) {
+		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_GUEST, qualification);
+		return ENTER_DONE;
+	}
+	slot->unchecked = 0;
+	slot->checked_in_ia32e = in.l1_in_ia32e_mode;
+	pull_merged_fields(slot);
+	vmcs02_commit(nested, slot, &l1, in.pdptes);
+	failed_msr = slot->vmcs12.entry_msr_load_count ? msr_list_entry_load(vcpu, slot) : 0;
+	if (failed_msr) {
+		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_MSR, failed_msr);
+		return ENTER_DONE;
+	}
+	vpid02_entering(nested, slot);
+	slot->launched = true;
+	nested->mode = NESTED_NON_ROOT;
+	nested->statistics.entries++;
+	vcpu->in_l2 = true;
+	return ENTER_DONE;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Set-up of nested VMX, and the exits of L2: to whom they go. */
+#include "nested/nested.h"
+
+#include "nested/caps/caps.h"
+#include "nested/event/event.h"
+#include "nested/exit/leave.h"
+#include "nested/exit/owner.h"
+#include "nested/vmcs02/rules.h"
+#include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/slots.h"
+#include "xmhf/device/log.h"
+#include "xmhf/lib/bug.h"
+#include "xmhf/lib/string.h"
+#include "xmhf/memory/l1_memory.h"
+#include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/vmcs_hw.h"
+#include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
+
+#define EPT02_PAGES 512
+
+struct nested_shared nested_shared;
+
+/* --- Set-up --- */
+
+static u64 state_pages(void)
+{
+	return align_up(sizeof(struct nested), PAGE_SIZE) / PAGE_SIZE;
+}
+
+u64 nested_cpu_memory(void)
+{
+	/* State; VMCS02 and MSR bitmap of each slot; EPT02. */
+	return (state_pages() + 2 * NESTED_SLOTS + EPT02_PAGES) * PAGE_SIZE;
+}
+
+/* Fields that rules.def leaves to code, and that here are plain copies: L0 owns no bit of them. */
+static bool is_plain_copy(enum vmcs_index field)
+{
+	switch (field) {
+	case VMCS_INDEX_guest_cr0:
+	case VMCS_INDEX_guest_cr4:
+	case VMCS_INDEX_cr0_guest_host_mask:
+	case VMCS_INDEX_cr4_guest_host_mask:
+	case VMCS_INDEX_cr0_read_shadow:
+	case VMCS_INDEX_cr4_read_shadow:
+	case VMCS_INDEX_exception_bitmap:
+	case VMCS_INDEX_page_fault_error_code_mask:
+	case VMCS_INDEX_page_fault_error_code_match:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool changes_in_every_stay(enum vmcs_index field)
+{
+	u8 out = vmcs02_rules[field].out;
+
+	return out == OUT_SAVE || out == OUT_RARE || field == VMCS_INDEX_guest_cr0 ||
+	       field == VMCS_INDEX_guest_cr4 || field == VMCS_INDEX_entry_controls;
+}
+
+static void sort_field(enum vmcs_index field)
+{
+	struct nested_shared *s = &nested_shared;
+	bool in_hardware = nested_caps_has_field(&machine.caps, field);
+
+	if (nested_caps_has_field(&s->caps12, field))
+		field_set_add(&s->in_vmcs12, field);
+	if (!in_hardware)
+		return;
+	field_set_add(&s->in_hardware, field);
+	if (vmcs02_rules[field].into == INTO_COPY || is_plain_copy(field))
+		field_set_add(&s->copied, field);
+	else if (vmcs02_rules[field].into == INTO_OWN)
+		field_set_add(&s->owned, field);
+	if (changes_in_every_stay(field))
+		field_set_add(&s->saved, field);
+}
+
+/* The accesses of L2 that L0 itself has to see: as for L1, in vmcs01.c. */
+static void add_msr_wishes(void)
+{
+	struct msr_bitmap_wishes *w = &nested_shared.wishes;
+	bool ok = msr_bitmap_wish(w, MSR_IA32_APIC_BASE, MSR_ACCESS_WRITE) &&
+		  msr_bitmap_wish(w, MSR_IA32_FEATURE_CONTROL, MSR_ACCESS_BOTH) &&
+		  msr_bitmap_wish(w, MSR_IA32_BIOS_UPDT_TRIG, MSR_ACCESS_WRITE) &&
+		  msr_bitmap_wish(w, MSR_IA32_MTRR_DEF_TYPE, MSR_ACCESS_WRITE);
+
+	for (u32 i = MSR_IA32_MTRR_PHYSBASE0; i < MSR_IA32_MTRR_FIX64K_00000; i++)
+		ok = ok && msr_bitmap_wish(w, i, MSR_ACCESS_WRITE);
+	for (unsigned int i = 0; i < MTRR_FIXED_COUNT; i++)
+		ok = ok && msr_bitmap_wish(w, mtrr_fixed_msr(i), MSR_ACCESS_WRITE);
+	for (u32 i = MSR_IA32_VMX_BASIC; i <= MSR_IA32_VMX_EXIT_CTLS2; i++)
+		ok = ok && msr_bitmap_wish(w, i, MSR_ACCESS_BOTH);
+	for (u32 i = MSR_IA32_RTIT_OUTPUT_BASE; i <= MSR_IA32_RTIT_ADDR3_B; i++)
+		ok = ok && msr_bitmap_wish(w, i, MSR_ACCESS_BOTH);
+	bug_if(!ok);
+}
+
+void nested_init(void)
+{
+	nested_caps_offer(&machine.caps, &machine.vmxcap, &nested_shared.caps12);
+	controls_policy(&machine.caps, &nested_shared.policy);
+	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++)
+		sort_field((enum vmcs_index)i);
+	add_msr_wishes();
+	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.ones));
+	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.scratch));
+	memset(hpa_to_pointer(nested_shared.ones), 0xff, PAGE_SIZE);
+}
+
+static void create_slot(struct vmcs12_slot *slot, hpa_t pages)
+{
+	slot->address = NO_VMCS;
+	slot->vmcs02 = pages;
+	*(u32 *)hpa_to_pointer(pages) = (u32)field_get(machine.caps.basic, VMX_BASIC_REVISION);
+	slot->msr_bitmap_address = hpa(pages.v + PAGE_SIZE);
+	slot->msr_bitmap = hpa_to_pointer(slot->msr_bitmap_address);
+}
+
+void nested_create(struct vcpu *vcpu, hpa_t memory)
+{
+	struct nested *nested = hpa_to_pointer(memory);
+	u64 next = memory.v + state_pages() * PAGE_SIZE;
+	struct ept02_config config = {
+		.memory_pages = EPT02_PAGES,
+		.shown = &nested_shared.caps12,
+		.hardware_ept_vpid = machine.caps.ept_vpid,
+		.prefetch = true,
+	};
+
+	for (unsigned int i = 0; i < NESTED_SLOTS; i++, next += 2 * PAGE_SIZE)
+		create_slot(&nested->slots[i], hpa(next));
+	config.memory = hpa_to_pointer(hpa(next));
+	config.memory_address = hpa(next);
+	bug_if(!ept02_init(&nested->ept02, &config));
+	vcpu->nested = nested;
+}
+
+bool nested_read_capability_msr(u32 index, u64 *value)
+{
+	return machine.vmx_for_l1 && nested_caps_read_msr(&nested_shared.caps12, index, value);
+}
+
+bool nested_in_vmx_operation(const struct vcpu *vcpu)
+{
+	return vcpu->nested && vcpu->nested->mode != NESTED_OFF;
+}
+
+/* --- Exits of L2 --- */
+
+static void resume_interrupted_event(u32 reason)
+{
+	struct event_exit exit = {
+		.exit_reason = reason,
+		.idt_vectoring_information = (u32)vmcs_read(VMCS_idt_vectoring_information),
+		.interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state),
+		.qualification = vmcs_read(VMCS_exit_qualification),
+		.pin_controls = (u32)vmcs_read(VMCS_pin_based_controls),
+	};
+	struct event_resume resume;
+
+	if (exit.idt_vectoring_information & INTR_INFO_VALID) {
+		exit.idt_vectoring_error_code = (u32)vmcs_read(VMCS_idt_vectoring_error_code);
+		exit.instruction_length = (u32)vmcs_read(VMCS_exit_instruction_length);
+	}
+	event_resume_after_exit(&exit, &resume);
+	if (resume.inject.information) {
+		vmcs_write(VMCS_entry_interruption_information, resume.inject.information);
+		vmcs_write(VMCS_entry_exception_error_code, resume.inject.error_code);
+		vmcs_write(VMCS_entry_instruction_length, resume.inject.instruction_length);
+	}
+	if (resume.interruptibility_state != exit.interruptibility_state)
+		vmcs_write(VMCS_guest_interruptibility_state, resume.interruptibility_state);
+}
+
+static enum nested_exit handled(struct vcpu *vcpu, u32 reason)
+{
+	vcpu->nested->statistics.handled++;
+	resume_interrupted_event(reason);
+	return NESTED_DONE;
+}
+
+static enum nested_exit reflect(struct vcpu *vcpu)
+{
+	leave_l2(vcpu, vcpu->nested->current);
+	return NESTED_DONE;
+}
+
+/* EPT exits of an L2 that has an EPT12. */
+static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
+{
+	struct nested *nested = vcpu->nested;
+	struct vmcs12_slot *slot = nested->current;
+	l2pa_t at = l2pa(vmcs_read(VMCS_guest_physical_address));
+	struct ept02_outcome outcome = { 0 };
+	enum ept02_result result;
+
+	if (reason == EXIT_REASON_EPT_VIOLATION)
+		result = ept02_handle_violation(&nested->ept02, nested->context, at,
+						vmcs_read(VMCS_exit_qualification), &outcome);
+	else
+		result = ept02_handle_misconfiguration(&nested->ept02, nested->context, at);
+	switch (result) {
+	case EPT02_REFLECT_VIOLATION:
+		leave_l2(vcpu, slot);
+		lazy_override(slot, VMCS_INDEX_exit_qualification, outcome.qualification);
+		return NESTED_DONE;
+	case EPT02_REFLECT_MISCONFIGURATION:
+		leave_l2(vcpu, slot);
+		lazy_override(slot, VMCS_INDEX_exit_reason, EXIT_REASON_EPT_MISCONFIGURATION);
+		lazy_override(slot, VMCS_INDEX_exit_qualification, 0);
+		return NESTED_DONE;
+	case EPT02_L0_OWNED:
+		*address = at.v;
+		handled(vcpu, reason);
+		return NESTED_HIDDEN;
+	case EPT02_UNEXPECTED:
+		bug_if(true);
+		return NESTED_DONE;
+	default:
+		return handled(vcpu, reason);
+	}
+}
+
+static const volatile u8 *page_if(bool used, u64 address)
+{
+	return used ? l1_memory_view(l1pa(address), PAGE_SIZE) : NULL;
+}
+
+/* RDMSR and WRMSR: L1's if L1's bitmap says so, else L0's wish. */
+static bool msr_exit_is_l1s(struct vcpu *vcpu, u32 reason)
+{
+	const struct vmcs12_slot *slot = vcpu->nested->current;
+	struct owner_exit exit = { .exit_reason = reason };
+	struct owner_pages pages = {
+		.msr_bitmap = page_if(slot->words12.proc1 & PROC1_USE_MSR_BITMAPS,
+				      slot->vmcs12.msr_bitmap_address),
+	};
+
+	exit.registers[REGISTER_RCX] = vcpu->regs[GPR_RCX];
+	return owner_of_exit(&slot->vmcs12, &pages, &exit) == OWNER_L1;
+}
+
+/* VMCS02 passed our checks and failed the processor's: we lack a rule, or have one too many.  L1
+ * sees what the processor said. */
+static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
+{
+	struct vmcs12_slot *slot = vcpu->nested->current;
+	u64 qualification = vmcs_read(VMCS_exit_qualification);
+
+	if (!vcpu->nested->statistics.hardware_refused++)
+		log_line("VMCS02 refused by the processor: exit reason 0x%x, qualification 0x%llx",
+			 reason, qualification);
+	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification);
+	return NESTED_DONE;
+}
+
+/*
+ * L0 has few wishes of its own while L2 runs (docs/architecture.md): some MSRs, EPT, a
+ * kick, a single step.  Everything else exits because VMCS12 asks for it, or because it
+ * always exits, and is L1's.
+ */
+enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address)
+{
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		return refused(vcpu, reason);
+	switch (reason) {
+	case EXIT_REASON_EPT_VIOLATION:
+	case EXIT_REASON_EPT_MISCONFIGURATION:
+		return vcpu->nested->context ? ept_exit(vcpu, reason, address) : NESTED_L0;
+	case EXIT_REASON_RDMSR:
+	case EXIT_REASON_WRMSR:
+		return msr_exit_is_l1s(vcpu, reason) ? reflect(vcpu) : NESTED_L0;
+	case EXIT_REASON_INIT_SIGNAL:
+		return NESTED_L0; /* perhaps a kick; else it comes back to nested_init_signal() */
+	case EXIT_REASON_MONITOR_TRAP_FLAG:
+		return vcpu->step.active ? NESTED_L0 : reflect(vcpu);
+	default:
+		return reflect(vcpu);
+	}
+}
+
+bool nested_init_signal(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+
+	if (!nested || nested->mode == NESTED_OFF)
+		return false;
+	if (nested->mode == NESTED_NON_ROOT)
+		leave_l2(vcpu, nested->current);
+	else
+		nested->init_pending = true;
+	return true;
+}
+
+bool nested_take_pending_init(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	bool pending = nested->init_pending && nested->mode == NESTED_OFF;
+
+	if (pending)
+		nested->init_pending = false;
+	return pending;
+}
+
+void nested_entry_refused(struct vcpu *vcpu)
+{
+	struct vmcs12_slot *slot = vcpu->nested->current;
+	u32 error = (u32)vmcs_read(VMCS_vm_instruction_error);
+
+	if (!vcpu->nested->statistics.hardware_refused++)
+		log_line("VMCS02 refused by the processor: VM-instruction error %u (%s)", error,
+			 vm_instruction_error_text(error));
+	slot->vmcs02_launched = false;
+	vmcs_load(vcpu->vmcs01);
+	vcpu->in_l2 = false;
+	vcpu->nested->mode = NESTED_ROOT;
+	lazy_override(slot, VMCS_INDEX_vm_instruction_error, error);
+	vmcs_write(VMCS_guest_rflags, vmcs_read(VMCS_guest_rflags) | RFLAGS_ZF);
+	vmcs_write(VMCS_guest_rip,
+		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
+}
+
+u32 nested_before_l2_entry(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	struct vmcs12_slot *slot = nested->current;
+	u32 launch = !slot->vmcs02_launched;
+
+	ept02_ept01_check(&nested->ept02, machine.ept.generation);
+	if (nested->context) {
+		if (ept02_entering(&nested->ept02, nested->context))
+			invept(INVEPT_SINGLE_CONTEXT, nested->context->eptp02);
+	}
+	slot->vmcs02_launched = true;
+	return launch;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The nested state of one CPU.  Nothing here is shared between CPUs.
+ *
+ *            VMXON              VMLAUNCH, VMRESUME
+ *    off ------------> root ---------------------> non-root
+ *        <------------      <---------------------
+ *            VMXOFF             exit reflected to L1
+ *
+ *   off       VMCS01 is current; VMX instructions but VMXON take #UD
+ *   root      VMCS01 is current; `current` may be a slot
+ *   non-root  VMCS02 of `current` is current; L1's state waits in VMCS01
+ */
+#pragma once
+
+#include "nested/ept02/ept02.h"
+#include "nested/vmcs02/controls.h"
+#include "nested/vmcs02/msr_bitmap.h"
+#include "nested/vmcs12/vmcs12.h"
+#include "xmhf/vmx/machine.h"
+
+#define NESTED_SLOTS 8
+#define NO_VMCS	     (~0ULL)
+
+/** A set of VMCS fields by table index. */
+struct field_set {
+	u64 bits[(VMCS_FIELD_COUNT + 63) / 64];
+};
+
+static inline bool field_set_has(const struct field_set *set, enum vmcs_index field)
+{
+	return set->bits[field / 64] & BIT(field % 64);
+}
+
+static inline void field_set_add(struct field_set *set, enum vmcs_index field)
+{
+	set->bits[field / 64] |= BIT(field % 64);
+}
+
+static inline void field_set_remove(struct field_set *set, enum vmcs_index field)
+{
+	set->bits[field / 64] &= ~BIT(field % 64);
+}
+
+/* Groups of VM-entry checks that a changed field makes necessary again. */
+#define CHECK_CONTROLS	       BIT32(0)
+#define CHECK_HOST	       BIT32(1)
+#define CHECK_GUEST	       BIT32(2)
+#define CHECK_RIP	       BIT32(3)
+#define CHECK_EVENT	       BIT32(4)
+#define CHECK_INTERRUPTIBILITY BIT32(5)
+#define CHECK_ALL	       FIELD(5, 0)
+
+/** A VMCS12 that L0 holds a copy of, with its VMCS02. */
+struct vmcs12_slot {
+	u64 address; /* of VMCS12's region in L1's memory; NO_VMCS: the slot is free */
+	bool active; /* between VMPTRLD and VMCLEAR: the copy is what counts, not the region */
+	bool launched;
+	u64 last_used;
+	struct vmcs12 vmcs12;
+	struct field_set dirty; /* VMCS12 is newer than VMCS02 */
+	struct field_set stale; /* VMCS02 is newer than VMCS12 */
+	u32 unchecked;		/* CHECK_* since the last VM entry that passed them */
+	bool checked_in_ia32e;	/* L1's mode at that entry */
+
+	hpa_t vmcs02;
+	bool vmcs02_ready; /* host state and constants are written */
+	bool vmcs02_launched;
+	u64 *msr_bitmap; /* VMCS02's */
+	hpa_t msr_bitmap_address;
+	struct control_words words12; /* VMCS12's controls as of the last commit */
+	u64 eptp02;
+};
+
+enum nested_mode {
+	NESTED_OFF,
+	NESTED_ROOT,
+	NESTED_NON_ROOT,
+};
+
+struct nested_statistics {
+	u64 entries, reflected, handled;
+	u64 hardware_refused; /* VMCS02s that passed our checks and not the processor's */
+	u64 evictions, aborts;
+};
+
+#define NESTED_VPIDS 16
+
+struct nested {
+	enum nested_mode mode;
+	bool init_pending; /* an INIT that waits for VMXOFF */
+	u64 vmxon_pointer;
+	struct vmcs12_slot *current;   /* NULL: no current VMCS */
+	struct ept02_context *context; /* of the L2 that runs; NULL without EPT12 */
+	u64 clock;
+	u16 vpid12[NESTED_VPIDS]; /* VPID02 is NESTED_FIRST_VPID + index; 0: free */
+	u32 next_vpid;
+	struct vmcs12_slot slots[NESTED_SLOTS];
+	struct ept02 ept02;
+	struct nested_statistics statistics;
+};
+
+/** What the CPUs share; written by nested_init() only. */
+struct nested_shared {
+	struct vmx_caps caps12;
+	struct control_policy policy;
+	struct msr_bitmap_wishes wishes;
+	struct field_set in_vmcs12;   /* fields that L1 sees */
+	struct field_set in_hardware; /* fields that this processor has */
+	struct field_set copied;      /* VMCS12's value goes to VMCS02 as it is */
+	struct field_set owned;	      /* VMCS02's value is computed from them */
+	struct field_set saved;	      /* VMCS02 changes them in every stay of L2 */
+	hpa_t scratch; /* what the processor writes where L1 names memory that is not its own */
+	hpa_t ones;    /* a page of ones: bitmaps that are not in L1's memory read like that */
+};
+
+extern struct nested_shared nested_shared;

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writing VMCS02. */
+#include "nested/vmcs02/commit.h"
+
+#include "nested/vpid.h"
+#include "xmhf/memory/l1_memory.h"
+#include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/vmcs01.h"
+#include "xmhf/vmx/vmcs_hw.h"
+#include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
+
+void vmcs02_make_current(struct vcpu *vcpu, struct vmcs12_slot *slot)
+{
+	if (!slot->vmcs02_ready) {
+		vmcs_clear(slot->vmcs02);
+		vmcs_load(slot->vmcs02);
+		vmcs01_write_host_state(vcpu);
+		vmcs_write(VMCS_vmcs_link_pointer, ~0ULL);
+		vmcs_write(VMCS_msr_bitmap_address, slot->msr_bitmap_address.v);
+		vmcs_write(VMCS_exit_msr_store_count, 0);
+		vmcs_write(VMCS_exit_msr_load_count, 0);
+		vmcs_write(VMCS_entry_msr_load_count, 0);
+		if (field_set_has(&nested_shared.in_hardware, VMCS_INDEX_vm_function_controls))
+			vmcs_write(VMCS_vm_function_controls, 0);
+		slot->vmcs02_ready = true;
+		slot->vmcs02_launched = false;
+		return;
+	}
+	vmcs_load(slot->vmcs02);
+}
+
+static void copy_dirty(struct vmcs12_slot *slot)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot->dirty.bits); i++) {
+		u64 set = slot->dirty.bits[i] & nested_shared.copied.bits[i];
+
+		for (; set; set &= set - 1) {
+			unsigned int field = i * 64 + (unsigned int)__builtin_ctzll(set);
+
+			vmcs_write((enum vmcs_encoding)vmcs_fields[field].encoding,
+				   vmcs12_get(&slot->vmcs12, (enum vmcs_index)field));
+		}
+	}
+}
+
+static bool owned_is_dirty(const struct vmcs12_slot *slot)
+{
+	u64 any = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot->dirty.bits); i++)
+		any |= slot->dirty.bits[i] & nested_shared.owned.bits[i];
+	return any;
+}
+
+/* A page of L1's that the processor will use: itself, or a page of ones where it is not L1's. */
+static u64 page_of_l1(u64 address)
+{
+	return l1_memory_view(l1pa(address), PAGE_SIZE) ? address : nested_shared.ones.v;
+}
+
+/* As page_of_l1(), for what the processor writes to. */
+static u64 writable_page_of_l1(u64 address)
+{
+	return l1_memory_view(l1pa(address), PAGE_SIZE) ? address : nested_shared.scratch.v;
+}
+
+static void write_addresses(const struct vmcs12_slot *slot, const struct control_words *w)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+
+	if (w->proc1 & PROC1_USE_IO_BITMAPS) {
+		vmcs_write(VMCS_io_bitmap_a_address, page_of_l1(v->io_bitmap_a_address));
+		vmcs_write(VMCS_io_bitmap_b_address, page_of_l1(v->io_bitmap_b_address));
+	}
+	if (w->proc1 & PROC1_USE_TPR_SHADOW)
+		vmcs_write(VMCS_virtual_apic_address, writable_page_of_l1(v->virtual_apic_address));
+	if (w->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES)
+		vmcs_write(VMCS_apic_access_address, page_of_l1(v->apic_access_address));
+	if (w->pin & PIN_PROCESS_POSTED_INTERRUPTS)
+		vmcs_write(VMCS_posted_interrupt_descriptor_address,
+			   writable_page_of_l1(
+				   align_down(v->posted_interrupt_descriptor_address, PAGE_SIZE)) |
+				   (v->posted_interrupt_descriptor_address & (PAGE_SIZE - 1)));
+}
+
+static void write_controls(struct vmcs12_slot *slot)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+	struct control_words nothing = { 0 }, w;
+	struct tsc_view one = { TSC_MULTIPLIER_ONE, 0 }, tsc;
+
+	controls_of_vmcs12(v, &slot->words12);
+	controls_merge(&nested_shared.policy, &slot->words12, &nothing, &w);
+	vmcs_write(VMCS_pin_based_controls, w.pin);
+	vmcs_write(VMCS_processor_based_controls, w.proc1);
+	vmcs_write(VMCS_secondary_processor_based_controls, w.proc2);
+	vmcs_write(VMCS_exit_controls, w.exit);
+	write_addresses(slot, &w);
+	tsc = controls_compose_tsc(one, controls_tsc_of_vmcs12(v));
+	vmcs_write(VMCS_tsc_offset, tsc.offset);
+	if (w.proc2 & PROC2_USE_TSC_SCALING)
+		vmcs_write(VMCS_tsc_multiplier, tsc.multiplier);
+}
+
+static void write_mmu(struct nested *nested, struct vmcs12_slot *slot)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+
+	nested->context = NULL;
+	slot->eptp02 = ept01_pointer(&machine.ept);
+	if (slot->words12.proc2 & PROC2_ENABLE_EPT) {
+		nested->context = ept02_context(&nested->ept02, v->eptp);
+		slot->eptp02 = nested->context->eptp02;
+	}
+	vmcs_write(VMCS_eptp, slot->eptp02);
+	vmcs_write(VMCS_vpid, vpid02_for(nested, slot));
+}
+
+bool vmcs12_uses_pdptes(const struct vmcs12 *v)
+{
+	return (v->guest_cr0 & CR0_PG) && (v->guest_cr4 & CR4_PAE) &&
+	       !(v->entry_controls & ENTRY_IA32E_MODE_GUEST);
+}
+
+static void write_pdptes(const struct vmcs12_slot *slot, const u64 pdptes[4])
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+	bool from_fields = slot->words12.proc2 & PROC2_ENABLE_EPT;
+
+	if (!vmcs12_uses_pdptes(v))
+		return;
+	vmcs_write(VMCS_guest_pdpte0, from_fields ? v->guest_pdpte0 : pdptes[0]);
+	vmcs_write(VMCS_guest_pdpte1, from_fields ? v->guest_pdpte1 : pdptes[1]);
+	vmcs_write(VMCS_guest_pdpte2, from_fields ? v->guest_pdpte2 : pdptes[2]);
+	vmcs_write(VMCS_guest_pdpte3, from_fields ? v->guest_pdpte3 : pdptes[3]);
+}
+
+u64 vmcs12_guest_efer(const struct vmcs12 *v, u64 l1_efer)
+{
+	bool ia32e = v->entry_controls & ENTRY_IA32E_MODE_GUEST;
+
+	if (v->entry_controls & ENTRY_LOAD_IA32_EFER)
+		return v->guest_ia32_efer;
+	if (v->guest_cr0 & CR0_PG)
+		l1_efer = ia32e ? l1_efer | EFER_LME : l1_efer & ~EFER_LME;
+	return ia32e ? l1_efer | EFER_LMA : l1_efer & ~EFER_LMA;
+}
+
+static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherited *l1)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+	bool debug = v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS;
+	bool pat = v->entry_controls & ENTRY_LOAD_IA32_PAT;
+
+	vmcs_write(VMCS_entry_controls, slot->words12.entry);
+	vmcs_write(VMCS_guest_ia32_efer, vmcs12_guest_efer(v, l1->efer));
+	vmcs_write(VMCS_guest_ia32_pat, pat ? v->guest_ia32_pat : l1->pat);
+	vmcs_write(VMCS_guest_dr7, debug ? v->guest_dr7 : l1->dr7);
+	vmcs_write(VMCS_guest_ia32_debugctl, debug ? v->guest_ia32_debugctl : l1->debugctl);
+}
+
+static void write_event(const struct vmcs12 *v)
+{
+	if (!(v->entry_interruption_information & INTR_INFO_VALID))
+		return;
+	vmcs_write(VMCS_entry_interruption_information, v->entry_interruption_information);
+	vmcs_write(VMCS_entry_exception_error_code, v->entry_exception_error_code);
+	vmcs_write(VMCS_entry_instruction_length, v->entry_instruction_length);
+}
+
+static void write_msr_bitmap(struct vmcs12_slot *slot)
+{
+	const u64 *page;
+
+	if (!(slot->words12.proc1 & PROC1_USE_MSR_BITMAPS))
+		return;
+	page = l1_memory_view(l1pa(slot->vmcs12.msr_bitmap_address), PAGE_SIZE);
+	if (!page)
+		page = hpa_to_pointer(nested_shared.ones);
+	msr_bitmap_merge(page, &nested_shared.wishes, &slot->words12, slot->msr_bitmap);
+}
+
+void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct l1_inherited *l1,
+		   const u64 pdptes[4])
+{
+	if (owned_is_dirty(slot))
+		write_controls(slot);
+	copy_dirty(slot);
+	write_mmu(nested, slot);
+	write_pdptes(slot, pdptes);
+	write_loaded_state(slot, l1);
+	if (slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER)
+		vmcs_write(VMCS_preemption_timer_value, slot->vmcs12.preemption_timer_value);
+	write_event(&slot->vmcs12);
+	write_msr_bitmap(slot);
+	slot->dirty = (struct field_set){ 0 };
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fetching VMCS12's fields from VMCS02. */
+#include "nested/vmcs12/lazy.h"
+
+#include "nested/vmcs12/check_group.h"
+#include "xmhf/vmx/vcpu.h"
+#include "xmhf/vmx/vmcs_hw.h"
+
+/* What VMCS12 gets where VMCS02's field is @raw. */
+static u64 translate(const struct vmcs12_slot *slot, enum vmcs_index field, u64 raw)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+
+	if (field == VMCS_INDEX_entry_controls)
+		return (v->entry_controls & ~(u64)ENTRY_IA32E_MODE_GUEST) |
+		       (raw & ENTRY_IA32E_MODE_GUEST);
+	return raw;
+}
+
+void lazy_pull(struct vmcs12_slot *slot, enum vmcs_index field)
+{
+	if (!field_set_has(&slot->stale, field))
+		return;
+	field_set_remove(&slot->stale, field);
+	vmcs12_set(
+		&slot->vmcs12, field,
+		translate(slot, field, vmcs_read((enum vmcs_encoding)vmcs_fields[field].encoding)));
+}
+
+void lazy_pull_stale(struct vmcs12_slot *slot)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot->stale.bits); i++) {
+		while (slot->stale.bits[i])
+			lazy_pull(slot, (enum vmcs_index)(i * 64 + (unsigned int)__builtin_ctzll(
+									   slot->stale.bits[i])));
+	}
+}
+
+static bool has_stale(const struct vmcs12_slot *slot)
+{
+	u64 any = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot->stale.bits); i++)
+		any |= slot->stale.bits[i];
+	return any;
+}
+
+static hpa_t own_vmcs01(void)
+{
+	return vcpu_of_cpu(this_cpu())->vmcs01;
+}
+
+void lazy_pull_all(struct nested *nested, struct vmcs12_slot *slot)
+{
+	(void)nested;
+	if (!has_stale(slot))
+		return;
+	vmcs_load(slot->vmcs02);
+	lazy_pull_stale(slot);
+	vmcs_load(own_vmcs01());
+}
+
+u64 lazy_read(struct nested *nested, struct vmcs12_slot *slot, enum vmcs_index field)
+{
+	(void)nested;
+	if (field_set_has(&slot->stale, field)) {
+		vmcs_load(slot->vmcs02);
+		lazy_pull(slot, field);
+		vmcs_load(own_vmcs01());
+	}
+	return vmcs12_get(&slot->vmcs12, field);
+}
+
+void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
+{
+	vmcs12_set(&slot->vmcs12, field, value);
+	field_set_remove(&slot->stale, field);
+	field_set_add(&slot->dirty, field);
+	slot->unchecked |= check_group_of(field);
+}
+
+static void mark(struct vmcs12_slot *slot, enum vmcs_index field, bool stale)
+{
+	if (stale && field_set_has(&nested_shared.in_hardware, field))
+		field_set_add(&slot->stale, field);
+}
+
+void lazy_mark_stay(struct vmcs12_slot *slot)
+{
+	u32 exit = slot->vmcs12.exit_controls;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot->stale.bits); i++)
+		slot->stale.bits[i] |= nested_shared.saved.bits[i];
+	mark(slot, VMCS_INDEX_guest_dr7, exit & EXIT_SAVE_DEBUG_CONTROLS);
+	mark(slot, VMCS_INDEX_guest_ia32_debugctl, exit & EXIT_SAVE_DEBUG_CONTROLS);
+	mark(slot, VMCS_INDEX_guest_ia32_efer, exit & EXIT_SAVE_IA32_EFER);
+	mark(slot, VMCS_INDEX_guest_ia32_pat, exit & EXIT_SAVE_IA32_PAT);
+	mark(slot, VMCS_INDEX_preemption_timer_value,
+	     (exit & EXIT_SAVE_PREEMPTION_TIMER) &&
+		     (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER));
+	slot->vmcs12.entry_interruption_information &= ~INTR_INFO_VALID;
+}
