@@ -161,8 +161,6 @@ static enum ept12_result walk_once(const struct ept12_rules *rules, u64 eptp, l2
 
 	if (kind == EPT12_MISCONFIGURED)
 		return EPT12_MISCONFIGURATION;
-	if (kind == EPT12_ABSENT)
-		out->rights = 0;
 	if (kind == EPT12_ABSENT || access & ~out->rights)
 		return EPT12_VIOLATION;
 	describe_page(steps.entry[out->level], address.v, out);

@@ -288,8 +288,6 @@ static bool touch(struct touch *t, enum ept02_result *result, struct ept02_outco
 	if (kind == EPT12_PAGE)
 		return touch_page(t, result, out);
 	forget(t);
-	if (kind == EPT12_ABSENT)
-		t->rights = 0;
 	*result = kind == EPT12_ABSENT ? EPT02_REFLECT_VIOLATION : EPT02_REFLECT_MISCONFIGURATION;
 	return true;
 }

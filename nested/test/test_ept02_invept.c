@@ -245,6 +245,35 @@ static void test_found_on_the_way(void)
 	world_check_pool(&ept);
 }
 
+/* A large page that is split becomes a table, whose address is that of the page. */
+static void test_page_to_table_in_place(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		start(0);
+		memset(world_level_1g, 2, sizeof(world_level_1g));
+		memset(world_level_2m, 1, sizeof(world_level_2m));
+		ept02_ept01_check(&ept, 1);
+		l1_writes(2, 3, WORLD_TABLES | 7 | WB | LARGE);
+		world_touch_and_check(&ept, EPTP(0), 0x601000, 1);
+		is_u64(hardware_walk(context(0)->eptp02, 0x601000).size, 4096, "split");
+		l1_writes(0, 1, 0x8123000 | 7 | WB);
+		l1_writes(2, 3, WORLD_TABLES | 7);
+		if (i)
+			ept02_invept_single(&ept, EPTP(0));
+		world_touch_and_check(&ept, EPTP(0), 0x601000, 1);
+		is_u64(hardware_walk(context(0)->eptp02, 0x601000).host, world_host(0x8123000),
+		       "by the table now");
+		l1_writes(2, 3, WORLD_TABLES | 7 | WB | LARGE);
+		if (i)
+			ept02_invept_single(&ept, EPTP(0));
+		world_touch_and_check(&ept, EPTP(0), 0x602000, 1);
+		is_u64(rights_of(0, 0x601000), 0, "and back");
+		world_check_pool(&ept);
+	}
+}
+
 static void test_flags(void)
 {
 	start(EPTP_AD);
@@ -361,6 +390,7 @@ int main(void)
 	test_changes();
 	test_more_rights();
 	test_found_on_the_way();
+	test_page_to_table_in_place();
 	test_flags();
 	test_same_address();
 	test_tracker();
