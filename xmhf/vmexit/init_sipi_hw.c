@@ -49,6 +49,8 @@ void vmexit_sipi(struct vcpu *vcpu)
 	kick_answer(vcpu);
 	vmcs01_set_real_mode_rip((u16)(vector << 8), 0);
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_ACTIVE);
+	/* The state blocks NMIs, and Bochs 3.0 saves that as blocking by NMI. */
+	vmcs_write(VMCS_guest_interruptibility_state, 0);
 	vcpu->after_sipi = true;
 	vmexit_set_monitor_trap(true);
 }

@@ -7,6 +7,7 @@
 #define COM1		0x3f8
 #define LINE_READY	0x20
 #define DELAY_PORT	0x80
+#define TICKS_PER_US	50ULL
 #define EMULATOR_PORT	0x8900
 #define QEMU_EXIT_PORT	0xf4
 #define GATES		48
@@ -20,6 +21,7 @@
 #define APIC_ICR_HIGH	0x310
 #define MSR_APIC_BASE	0x1b
 #define MSR_X2APIC_ICR	0x830
+#define SIPIS_TO_OTHERS	4
 #define X2APIC_ENABLED	0x400U
 
 struct __attribute__((packed)) tss_32 {
@@ -266,16 +268,21 @@ _Noreturn void frame_ap_main(u32 id)
 	}
 }
 
+/* On a machine each read of the port takes a microsecond; in Bochs ticks are instructions. */
 void wait_us(u32 microseconds)
 {
+	u64 end = tsc() + microseconds * TICKS_PER_US;
+
 	while (microseconds--)
 		port_read(DELAY_PORT);
+	while (tsc() < end)
+		;
 }
 
 bool wait_for(volatile u32 *word, u32 value, u32 microseconds)
 {
 	while (*word != value && microseconds--)
-		port_read(DELAY_PORT);
+		wait_us(1);
 	return *word == value;
 }
 
@@ -294,15 +301,24 @@ void icr_write(u32 destination, u32 low)
 	*(volatile u32 *)(uptr)(APIC_PAGE + APIC_ICR_LOW) = low;
 }
 
+void sipi_to_others(void)
+{
+	/* Bochs 3.0 delivers a broadcast SIPI to no further CPU after the first that is in VMX
+	 * non-root operation; those that run ignore the next one. */
+	for (u32 i = 0; i < SIPIS_TO_OTHERS; i++) {
+		icr_write(0, ICR_OTHERS | ICR_SIPI);
+		wait_us(1000);
+	}
+}
+
 u32 start_all_aps(void)
 {
 	u32 count = 0;
 
 	*(volatile u32 *)(uptr)(APIC_PAGE + APIC_SVR) |= 0x100;
-	icr_write(0, 0xc4500); /* INIT to all but self */
+	icr_write(0, ICR_OTHERS | ICR_INIT);
 	wait_us(10000);
-	icr_write(0, 0xc4608); /* SIPI to page 8 */
-	wait_us(20000);
+	sipi_to_others();
 	for (u32 i = 0; i < MAX_TEST_CPUS; i++)
 		count += cpus[i].starts != 0;
 	return count;

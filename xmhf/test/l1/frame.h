@@ -10,6 +10,13 @@
 #define MAX_TEST_CPUS 16
 #define NO_TRAP	      0xffU
 
+/* Interrupt command register. */
+#define ICR_INIT    0x4500U
+#define ICR_SIPI    0x4608U /* to page 8 */
+#define ICR_NMI	    0x4400U
+#define ICR_LOGICAL 0x800U
+#define ICR_OTHERS  0xc0000U
+
 /** What a trap pushed. */
 struct trap_frame {
 	u32 edi, esi, ebp, esp_unused, ebx, edx, ecx, eax;
@@ -70,7 +77,10 @@ bool wait_for(volatile u32 *word, u32 value, u32 microseconds);
 /** Writes the local APIC's command register, in xAPIC or x2APIC mode, whichever it is in. */
 void icr_write(u32 destination, u32 low);
 
-/** Number of APs: those that a broadcast of INIT and SIPI started. */
+/** SIPIs to all others, until each must have had one. */
+void sipi_to_others(void);
+
+/** Number of APs: those that INIT and SIPI to all others started. */
 u32 start_all_aps(void);
 
 /* Instructions; those that may trap return the vector, or NO_TRAP. */

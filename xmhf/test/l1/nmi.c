@@ -5,8 +5,6 @@
  */
 #include "xmhf/test/l1/frame.h"
 
-#define ICR_NMI	     0x4400U
-#define ICR_NMI_ALL  0xc4400U
 #define ROUNDS	     300U
 #define PATIENCE_US  20000U
 #define LOOP_MSR     0x2ffU /* intercepted when written */
@@ -31,6 +29,24 @@ static void wrmsr_loop(struct test_cpu *cpu)
 static void spin_loop(struct test_cpu *cpu)
 {
 	cpu->beats++;
+}
+
+/* NMIs that came while L0 ran on this CPU: its hypercall 2, or none without L0. */
+static volatile u32 in_root;
+
+static void count_in_root(struct test_cpu *cpu)
+{
+	u32 eax = 0x584d4846, ebx = 2, ecx = 1, edx = 0;
+
+	in_root = try_vmcall(&eax, &ebx, &ecx, &edx) == NO_TRAP && !eax ? edx : 0;
+	cpu->job = NULL;
+}
+
+static void say_in_root(u32 id)
+{
+	cpus[id].job = count_in_root;
+	wait_us(1000);
+	say("CPU %u: %u NMIs came while L0 ran", id, in_root);
 }
 
 static void check_self(void)
@@ -80,7 +96,7 @@ static void check_broadcast(u32 aps)
 	for (u32 i = 1; i < MAX_TEST_CPUS; i++)
 		before += cpus[i].nmis;
 	for (u32 i = 0; i < ROUNDS; i++) {
-		icr_write(0, ICR_NMI_ALL);
+		icr_write(0, ICR_OTHERS | ICR_NMI);
 		wait_us(200);
 	}
 	for (u32 i = 1; i < MAX_TEST_CPUS; i++)
@@ -102,6 +118,7 @@ void test_main(void)
 		check_other(id, spin_loop, "nothing");
 		check_other(id, cpuid_loop, "CPUID");
 		check_other(id, wrmsr_loop, "WRMSR");
+		say_in_root(id);
 		cpus[id].job = cpuid_loop;
 	}
 	if (aps)
