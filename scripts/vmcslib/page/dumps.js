@@ -68,6 +68,7 @@ function drawFields() {
   const dumps = columnsPicked();
   const head = document.querySelector('#fields thead'), body = document.querySelector('#fields tbody');
   document.querySelector('#fields colgroup').replaceChildren(make('col', { class: 'name' }), ...dumps.map(() => make('col')));
+  $('fields').style.setProperty('--columns', dumps.length);
   head.replaceChildren(make('tr', {}, make('th', {}, 'Field'), ...headCells(dumps)));
   const rows = [];
   let shown = 0, group = -1;

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Completion of scripts/vmcs for bash:  . scripts/completion/vmcs.bash
+# Verbs and options come from `vmcs --help`, so they are never out of date; after FILE@ it
+# offers the tags of that file's dumps, after --reason the exit reasons it knows.
+
+# All words of the form --option, -x in the help of a verb.
+_vmcs_options()
+{
+	"$1" ${2:+"$2"} --help 2>/dev/null | grep -oE '(^|[[:space:],])--?[a-zA-Z][a-z-]*' |
+		tr -d ' ,\t' | sort -u
+}
+
+# The lines "    verb  text" of the help, under "VERB".
+_vmcs_verbs()
+{
+	"$1" --help 2>/dev/null | sed -n 's/^    \([a-z][a-z-]*\)\( .*\)*$/\1/p'
+}
+
+# Field 4 of `vmcs list`: the tags.
+_vmcs_tags()
+{
+	"$1" list "$2" 2>/dev/null | awk 'NR > 1 && $4 !~ /^(ours|xmhf64|kvm|xen)$/ { print $4 } NR > 1 { print $1 }' |
+		sort -u
+}
+
+# bash splits words at @ and =; this puts the present one together again.
+_vmcs_word()
+{
+	local line=${COMP_LINE:0:COMP_POINT}
+	printf '%s' "${line##*[[:space:]]}"
+}
+
+_vmcs_replies()
+{
+	local word=$1
+	shift
+	mapfile -t COMPREPLY < <(compgen "$@" -- "$word")
+}
+
+_vmcs()
+{
+	local program=${COMP_WORDS[0]} verb='' i word previous file
+	COMPREPLY=()
+	program=${program/#\~/$HOME}
+	word=$(_vmcs_word)
+	previous=${COMP_WORDS[COMP_CWORD - 1]}
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-*) ;;
+		*) verb=${COMP_WORDS[i]}; break ;;
+		esac
+	done
+	if [ -z "$verb" ]; then
+		_vmcs_replies "$word" -W "$(_vmcs_verbs "$program") --help"
+		return
+	fi
+	case $previous in
+	--vmcs) _vmcs_replies "$word" -W '01 12 02'; return ;;
+	--color) _vmcs_replies "$word" -W 'auto always never'; return ;;
+	--kind) _vmcs_replies "$word" -W '101 102 201 202 exit'; return ;;
+	--sort) _vmcs_replies "$word" -W 'time samples'; return ;;
+	--by) _vmcs_replies "$word" -W 'reason kind cpu rip qualification'; return ;;
+	-i | --ignore)
+		_vmcs_replies "$word" -W 'host guest control read-only tsc address registers unknown msrs'
+		return ;;
+	esac
+	case $word in
+	-*) _vmcs_replies "$word" -W "$(_vmcs_options "$program" "$verb")" ;;
+	*@*)
+		file=${word%@*}
+		if [ -z "$file" ]; then
+			# @TAG: of the file named before.
+			for ((i = COMP_CWORD - 1; i > 1; i--)); do
+				file=${COMP_WORDS[i]%@*}
+				[ ! -f "$file" ] || break
+				file=
+			done
+			[ -n "$file" ] || return
+			mapfile -t COMPREPLY < <(compgen -W "$(_vmcs_tags "$program" "$file")" -- "${word#@}")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_vmcs_tags "$program" "$file")" -- "${word##*@}")
+		fi
+		case $COMP_WORDBREAKS in
+		*@*) ;;
+		*) COMPREPLY=("${COMPREPLY[@]/#/${word%@*}@}") ;;
+		esac ;;
+	*) compopt -o filenames 2>/dev/null; _vmcs_replies "$word" -f ;;
+	esac
+}
+
+complete -F _vmcs vmcs scripts/vmcs ./scripts/vmcs
