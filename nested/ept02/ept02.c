@@ -94,6 +94,8 @@ struct ept02_context *ept02_context(struct ept02 *ept, u64 eptp12)
 
 bool ept02_entering(struct ept02 *ept, struct ept02_context *context)
 {
+	if (context->must_compare)
+		ept02_settle(ept, context);
 	context->has_run = true;
 	if (!context->must_flush)
 		return false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * EPT02: what the processor walks while it runs L2.  EPT12 (L1's, in L1's memory) followed
- * by EPT01 (ours), filled as L2 touches memory, kept until L1's INVEPT shows that EPT12 changed.
- * SDM "The Extended Page Table Mechanism (EPT)", "Caching Translation Information".
+ * by EPT01 (ours), filled as L2 touches memory, kept until L1's INVEPT, and as far as EPT12 did not
+ * change beyond it. SDM "The Extended Page Table Mechanism (EPT)", "Caching Translation
+ * Information".
  *
  * One struct ept02 belongs to one CPU: INVEPT acts on one CPU by architecture, so nothing
  * here is shared and there are no locks.  It holds up to EPT02_CONTEXTS contexts, one for each
@@ -57,9 +58,10 @@ struct ept02_context {
 	u64 tracked_since; /* ept12_track() before the last complete comparison */
 	u8 levels;
 	u8 index;
-	bool sets_flags; /* accessed and dirty flags for EPT */
-	bool must_flush; /* see invariant 4 */
-	bool has_run;	 /* L2 may have run with it since the last flush */
+	bool sets_flags;   /* accessed and dirty flags for EPT */
+	bool must_flush;   /* see invariant 4 */
+	bool must_compare; /* L1 said INVEPT */
+	bool has_run;	   /* L2 may have run with it since the last flush */
 };
 
 /* The number of tables in use is tables_count - free_count. */
@@ -137,8 +139,8 @@ bool ept02_init(struct ept02 *ept, const struct ept02_config *config);
 struct ept02_context *ept02_context(struct ept02 *ept, u64 eptp12);
 
 /**
- * To be called immediately before each VM entry with @context->eptp02.  True: single-context
- * INVEPT of eptp02 has to be executed first.
+ * To be called immediately before each VM entry with @context->eptp02: settles L1's INVEPT.  True:
+ * single-context INVEPT of eptp02 has to be executed first.
  */
 bool ept02_entering(struct ept02 *ept, struct ept02_context *context);
 
@@ -159,14 +161,17 @@ enum ept02_result ept02_handle_misconfiguration(struct ept02 *ept, struct ept02_
 						l2pa_t address);
 
 /**
- * L1's INVEPT, single-context with @eptp12, or all-context.  Contexts are compared with EPT12 and
- * lose what changed, nothing else.  A flush is left to ept02_entering(): the processor's
- * INVEPT also drops combined mappings, made from L2's own paging structures, and L1 may rely on
- * that; so one flush is due even if nothing changed, unless L2 has not run since the last one.
- * Returns true if any translation changed.
+ * L1's INVEPT, single-context with @eptp12, or all-context.  A few stores: the contexts are
+ * compared with EPT12 at their next entry, however often L1 said INVEPT before it, and then lose
+ * what changed, nothing else.  The processor's INVEPT is left to ept02_entering() too.  It also
+ * drops combined mappings, made from L2's own paging structures, and L1 may rely on that; so one
+ * flush is due even if nothing changed, unless L2 has not run since the last one.
  */
-bool ept02_invept_single(struct ept02 *ept, u64 eptp12);
-bool ept02_invept_all(struct ept02 *ept);
+void ept02_invept_single(struct ept02 *ept, u64 eptp12);
+void ept02_invept_all(struct ept02 *ept);
+
+/** The comparison, if one is due; ept02_entering() does it.  Returns true if something changed. */
+bool ept02_settle(struct ept02 *ept, struct ept02_context *context);
 
 /**
  * EPT01 changed in the @size bytes at @first, and has @generation now: whatever EPT02 made of

@@ -128,15 +128,14 @@ static void resync_table(struct resync *r, struct ept02_table *table)
 	}
 }
 
-static bool resync(struct ept02 *ept, struct ept02_context *context)
+bool ept02_settle(struct ept02 *ept, struct ept02_context *context)
 {
 	struct resync r = { .ept = ept, .context = context };
 
+	if (!context->must_compare)
+		return false;
+	context->must_compare = false;
 	ept->statistics.resyncs++;
-	if (context->has_run) {
-		context->must_flush = true;
-		context->has_run = false;
-	}
 	if (ept12_any_was_written(context->tracked_since)) {
 		context->tracked_since = ept12_track(context->root->base);
 		resync_table(&r, context->root);
@@ -145,21 +144,26 @@ static bool resync(struct ept02 *ept, struct ept02_context *context)
 	return r.changed;
 }
 
-bool ept02_invept_all(struct ept02 *ept)
+static void invept(struct ept02_context *context)
 {
-	bool changed = false;
+	context->must_compare = true;
+	if (context->has_run)
+		context->must_flush = true;
+	context->has_run = false;
+}
+
+void ept02_invept_all(struct ept02 *ept)
+{
 	unsigned int i;
 
 	for (i = 0; i < EPT02_CONTEXTS; i++) {
 		if (ept->contexts[i].root)
-			changed |= resync(ept, &ept->contexts[i]);
+			invept(&ept->contexts[i]);
 	}
-	return changed;
 }
 
-bool ept02_invept_single(struct ept02 *ept, u64 eptp12)
+void ept02_invept_single(struct ept02 *ept, u64 eptp12)
 {
-	bool changed = false;
 	unsigned int i;
 
 	/* Translations are tagged by the address in the EPTP alone. */
@@ -167,9 +171,8 @@ bool ept02_invept_single(struct ept02 *ept, u64 eptp12)
 		struct ept02_context *context = &ept->contexts[i];
 
 		if (context->root && !((context->eptp12 ^ eptp12) & EPTP_ADDRESS))
-			changed |= resync(ept, context);
+			invept(context);
 	}
-	return changed;
 }
 
 /* EPT01's change. */
