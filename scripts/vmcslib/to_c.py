@@ -11,7 +11,7 @@ import textwrap
 from .decode import describe
 from .inputs import Inputs
 from .show import guest_mode
-from .tables import control_mask, tables
+from .tables import control_mask, msr_name, tables
 
 MODES = {"64-bit mode": "L2_LONG", "compatibility mode": "L2_COMPAT", "PAE paging": "L2_PAE",
          "32-bit paging": "L2_PLAIN", "protected mode without paging": "L2_FLAT",
@@ -19,7 +19,7 @@ MODES = {"64-bit mode": "L2_LONG", "compatibility mode": "L2_COMPAT", "PAE pagin
 PROGRAMS = {"L2_LONG": "l2_vmcall", "L2_REAL": "l2_vmcall16", "L2_V86": "l2_vmcall16"}
 # Fields that mean another machine's memory or identity.
 ELSEWHERE = re.compile(r"address$|pointer$|^eptp$|^hlatp$|_cr3$|_base$|_rip$|_rsp$|_ssp$|guest_pdpte|"
-                       r"sysenter_e[si]p$|interrupt_ssp_table|^vpid$|_selector$|(gdtr|idtr|tr)_limit$|"
+                       r"sysenter_e[si]p$|interrupt_ssp_table|_selector$|(gdtr|idtr|tr)_limit$|"
                        r"msr_(load|store)_count$|^pml_index$|^tsc_offset$")
 WORDS = {"pin_based_controls": "PIN", "processor_based_controls": "PROC1",
          "secondary_processor_based_controls": "PROC2", "exit_controls": "EXIT",
@@ -54,6 +54,11 @@ def setting(dump, field) -> list:
     lines = [f"\t/* {line} */" for line in textwrap.wrap(meaning, 88)] if value else []
     suffix = "ULL" if field.digits == 16 else ""
     word = WORDS.get(field.name)
+    if field.name == "exit_controls":
+        # The host is lhv, of its own width.
+        value &= ~control_mask("EXIT_HOST_ADDRESS_SPACE_SIZE")
+        return lines + ["\tset_word(VMX_WORD_EXIT, VMCS_exit_controls,",
+                        f"\t\t 0x{value:08x} | (IS_64BIT ? EXIT_HOST_ADDRESS_SPACE_SIZE : 0));"]
     if word:
         return lines + [f"\tset_word(VMX_WORD_{word}, VMCS_{field.name}, 0x{value:0{field.digits}x});"]
     return lines + [f"\tset_if_there(VMCS_{field.name}, 0x{value:0{field.digits}x}{suffix});"]
@@ -70,7 +75,9 @@ def expectation(dump, mode: str) -> list:
     if error in (7, 8):
         return [f"\tcheck_vmfail(vm_enter(), {error}, \"as in the dump\");"]
     program = PROGRAMS.get(mode, "l2_vmcall32")
-    return [f"\tcheck_exit(vm_run({program}), EXIT_REASON_VMCALL, \"enters with these fields\");"]
+    return [f"\tstruct outcome o = vm_run({program});", "",
+            "\tcheck_true(o.result == VMX_SUCCEED && !(o.reason & EXIT_REASON_ENTRY_FAILURE),",
+            "\t\t   \"enters with these fields\");"]
 
 
 def enumerator(reason: int) -> str:
@@ -116,8 +123,19 @@ def as_c(dump, name: str, topic: str, everything: bool) -> str:
     out += [f"static void {function}(void)", "{",
             f"\tif (!case_requires(vm_reset({mode}), \"this processor or build lacks the mode\"))",
             "\t\treturn;"]
+    zeros = [field for field in chosen if not dump.values[field.name] and field.name not in WORDS]
     for field in chosen:
-        out += setting(dump, field)
+        if field not in zeros:
+            out += setting(dump, field)
+    if zeros:
+        out.insert(1, zero_table(zeros))
+        out += ["\tfor (unsigned int i = 0; i < ARRAY_SIZE(zero_fields); i++)",
+                "\t\tset_if_there(zero_fields[i], 0);"]
+    entries = dump.msr_areas.get("entry_msr_load")
+    if entries:
+        out.insert(1, msr_table(entries))
+        out += ["\tvm_set(VMCS_entry_msr_load_address, (uptr)entry_msrs);",
+                "\tvm_set(VMCS_entry_msr_load_count, ARRAY_SIZE(entry_msrs));"]
     if left:
         out += ["\t/*", "\t * As in the golden state, for these are addresses of the dumped machine:"]
         out += [f"\t * {line}" for line in textwrap.wrap(", ".join(field.name for field in left), 86)]
@@ -126,6 +144,19 @@ def as_c(dump, name: str, topic: str, everything: bool) -> str:
             f"\t{{ .name = \"{name}\", .needs = {needs(dump)}, .run = {function} }},", "};",
             f"LHV_TOPIC(\"{topic}\", cases);"]
     return "\n".join(out)
+
+
+def zero_table(fields: list) -> str:
+    """The fields that are zero in the dump and may not be in the golden state."""
+    words = textwrap.wrap(", ".join(f"VMCS_{field.name}" for field in fields) + ",", 88)
+    return "\n".join(["static const u32 zero_fields[] = {", *(f"\t{line}" for line in words), "};\n"])
+
+
+def msr_table(entries: dict) -> str:
+    """The VM-entry MSR-load area."""
+    rows = [f"\t{{ 0x{msr:08x}, 0, 0x{value:016x}ULL }}, /* {msr_name(msr)} */"
+            for _, (msr, value) in sorted(entries.items())]
+    return "\n".join(["static const struct vmx_msr_entry entry_msrs[] __attribute__((aligned(16))) = {", *rows, "};\n"])
 
 
 def needs(dump) -> str:
