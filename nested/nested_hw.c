@@ -255,6 +255,7 @@ static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
 	if (!vcpu->nested->statistics.hardware_refused++)
 		log_line("VMCS02 refused by the processor: exit reason 0x%x, qualification 0x%llx",
 			 reason, qualification);
+	slot->vmcs02_launched = !slot->launching;
 	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification);
 	return NESTED_DONE;
 }
@@ -315,7 +316,7 @@ void nested_entry_refused(struct vcpu *vcpu)
 	if (!vcpu->nested->statistics.hardware_refused++)
 		log_line("VMCS02 refused by the processor: VM-instruction error %u (%s)", error,
 			 vm_instruction_error_text(error));
-	slot->vmcs02_launched = false;
+	slot->vmcs02_launched = !slot->launching;
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
@@ -337,5 +338,6 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 			invept(INVEPT_SINGLE_CONTEXT, nested->context->eptp02);
 	}
 	slot->vmcs02_launched = true;
+	slot->launching = launch;
 	return launch;
 }

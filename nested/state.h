@@ -66,9 +66,11 @@ struct vmcs12_slot {
 	hpa_t vmcs02;
 	bool vmcs02_ready; /* host state and constants are written */
 	bool vmcs02_launched;
+	bool launching; /* the VM entry under way is a VMLAUNCH: if it fails, VMCS02 stays clear */
 	u64 *msr_bitmap; /* VMCS02's */
 	hpa_t msr_bitmap_address;
 	struct control_words words12; /* VMCS12's controls as of the last commit */
+	u32 entry02; /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */
 	u64 eptp02;
 };
 

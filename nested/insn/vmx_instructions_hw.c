@@ -417,8 +417,6 @@ static void vmwrite_instruction(struct vcpu *vcpu)
 		return;
 	}
 	decode_field_access(vcpu, &a);
-	if (!read_source(&a, &value))
-		return;
 	field = find_field(a.encoding);
 	if (field == VMCS_FIELD_COUNT) {
 		fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
@@ -428,6 +426,8 @@ static void vmwrite_instruction(struct vcpu *vcpu)
 		fail(vcpu, VMFAIL_VMWRITE_READ_ONLY);
 		return;
 	}
+	if (!read_source(&a, &value))
+		return;
 	if (vmcs_encoding_width((u32)a.encoding) == VMCS_WIDTH_64 &&
 	    ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)) {
 		old = lazy_read(nested, nested->current, field);

@@ -96,6 +96,7 @@ static void write_controls(struct vmcs12_slot *slot)
 	vmcs_write(VMCS_processor_based_controls, w.proc1);
 	vmcs_write(VMCS_secondary_processor_based_controls, w.proc2);
 	vmcs_write(VMCS_exit_controls, w.exit);
+	slot->entry02 = w.entry;
 	write_addresses(slot, &w);
 	tsc = controls_compose_tsc(one, controls_tsc_of_vmcs12(v));
 	vmcs_write(VMCS_tsc_offset, tsc.offset);
@@ -153,7 +154,8 @@ static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherit
 	bool debug = v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS;
 	bool pat = v->entry_controls & ENTRY_LOAD_IA32_PAT;
 
-	vmcs_write(VMCS_entry_controls, slot->words12.entry);
+	vmcs_write(VMCS_entry_controls, (slot->entry02 & ~(u32)ENTRY_IA32E_MODE_GUEST) |
+						(v->entry_controls & ENTRY_IA32E_MODE_GUEST));
 	vmcs_write(VMCS_guest_ia32_efer, vmcs12_guest_efer(v, l1->efer));
 	vmcs_write(VMCS_guest_ia32_pat, pat ? v->guest_ia32_pat : l1->pat);
 	vmcs_write(VMCS_guest_dr7, debug ? v->guest_dr7 : l1->dr7);
