@@ -47,6 +47,23 @@ def build_one(source: Path, frame: list[str]) -> None:
     payload(source.stem).write_bytes(data + b"\0" * (-len(data) % CYLINDER))
 
 
+SPOILS = 6
+SPOIL_WORD = 508
+
+
+def spoil(number: int) -> Path:
+    """The disk that damages a firmware table, as xmhf/test/l1/spoil.c numbers them, and boots the next."""
+    return payload(f"spoil-{number}")
+
+
+def build_spoils() -> None:
+    """The copies of spoil.img with their numbers."""
+    for number in range(1, SPOILS + 1):
+        data = bytearray(payload("spoil").read_bytes())
+        data[SPOIL_WORD:SPOIL_WORD + 2] = number.to_bytes(2, "little")
+        spoil(number).write_bytes(data)
+
+
 def build_payloads() -> None:
     """Builds all of them, and a disk that is not bootable."""
     OUT.mkdir(parents=True, exist_ok=True)
@@ -55,3 +72,4 @@ def build_payloads() -> None:
         if source.name not in FRAME:
             build_one(source, frame)
     payload("no-signature").write_bytes(b"\0" * CYLINDER)
+    build_spoils()

@@ -25,6 +25,7 @@ ARTEFACTS = ("serial.txt", "e9.txt", "log.txt", "out.txt", "err.txt", "status.tx
 class BootConfig:
     """What to boot, on what, and what to expect.  The defaults are those of `lab boot`."""
 
+    first_disk: Path | None = None  # boots before the others, as drive 0x80
     xmhf: Path | None = None
     native: bool = False
     protocol: str = "multiboot2"
@@ -87,8 +88,8 @@ def validate(config: BootConfig) -> None:
         raise UsageError("--native with --l1 none leaves nothing to boot")
     if not 1 <= config.cpus <= 8 and config.emulator == "bochs":
         raise UsageError("Bochs has 1 to 8 CPUs")
-    if config.cpus < 1 or config.memory < 32 or config.timeout <= 0:
-        raise UsageError("--cpus, --mem (32 MiB or more) and --timeout must be positive")
+    if config.cpus < 1 or config.memory < 8 or config.timeout <= 0:
+        raise UsageError("--cpus, --mem (8 MiB or more) and --timeout must be positive")
     if config.debugger not in ("auto", "yes", "no"):
         raise UsageError("--debugger is auto, yes or no")
     for pattern in config.expect:
@@ -104,7 +105,9 @@ def linux_words(config: BootConfig) -> str:
     if config.emulator == "bochs":
         words.append(initramfs.BOCHS_WORDS)
     native = config.native or config.emulator == "qemu"  # no VMX there: L0 steps aside
-    words.append(f"probe.cpus={config.cpus} probe.native={int(native)}")
+    for word in (f"probe.cpus={config.cpus}", f"probe.native={int(native)}"):
+        if word.partition("=")[0] + "=" not in config.l1_cmdline:  # the user knows better
+            words.append(word)
     if config.l1_kvm:
         words.append(initramfs.KVM_WORDS)
     return " ".join(words)
@@ -115,7 +118,7 @@ def build_disks(config: BootConfig) -> list[Path]:
     l1 = images.parse_l1(config.l1, config.l1_cmdline)
     l1.extra = config.l1_add
     l1.kvm = config.l1_kvm
-    disks = []
+    disks = [config.first_disk] if config.first_disk else []
     if config.xmhf is not None:
         disks.append(images.multiboot_disk(config.xmhf, config.protocol, config.cmdline))
     l1_disk = images.l1_disk(l1, linux_words(config))

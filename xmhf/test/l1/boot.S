@@ -46,7 +46,8 @@ packet_sector:
 	.long 1, 0
 packet_left:
 	.word sectors
-	.org boot_sector + 510
+	.org boot_sector + 508
+	.word 0 /* for spoil.c */
 	.word 0xaa55
 
 	.section .trampoline, "ax"
@@ -266,6 +267,29 @@ v86_int15: /* HLT takes #GP at privilege level 3 */
 	.code16
 	int $0x15
 	hlt
+	.code32
+
+	/* For spoil.c: boots drive DL; copied to 0:600. */
+	.globl boot_next_drive, boot_next_drive_end
+boot_next_drive:
+	.code16
+	cli
+	xor %ax, %ax
+	mov %ax, %ds
+	mov %ax, %es
+	mov %ax, %ss
+	mov $0x7c00, %sp
+	mov %sp, %bx
+	sti
+	mov $0x0201, %ax
+	mov $1, %cx
+	xor %dh, %dh
+	int $0x13
+	jc 1f
+	ljmp $0, $0x7c00
+1:	hlt
+	jmp 1b
+boot_next_drive_end:
 	.code32
 
 	.section .rodata

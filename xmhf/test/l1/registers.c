@@ -169,6 +169,7 @@ static void check_vmx_instructions(void)
 	cpuid_32(1, 0, &features);
 	ok(try_vmcall(&eax, &ebx, &ecx, &edx) == VECTOR_UD, "VMCALL takes #UD");
 	ok(try_vmxoff() == VECTOR_UD, "VMXOFF outside VMX operation takes #UD");
+	say("CPUID says VMX: %u", (features.ecx & CPUID_1_ECX_VMX) != 0);
 	ok(!(features.ecx & CPUID_1_ECX_HYPERVISOR), "CPUID does not say hypervisor");
 }
 
