@@ -6,8 +6,8 @@
 
 #include "xmhf/lib/string.h"
 
-/* What makes two EPTPs differ.  The memory type is that of the processor's reads of EPT12,
- * which it never reads. */
+/* What makes two EPTPs differ.  Not the memory type: with it the processor would read EPT12, but
+ * it never does. */
 #define EPTP12_KEY (EPTP_ADDRESS | EPTP_WALK_LENGTH | EPTP_AD)
 
 bool ept02_init(struct ept02 *ept, const struct ept02_config *config)
