@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import caps
 from .checker import evaluate
-from .decode import layout
+from .decode import describe, layout
 from .errors import VmcsError
 from .inputs import Inputs
 from .paint import Paint
@@ -229,8 +229,29 @@ def report(dump, verdicts: list, paint: Paint, verbose: bool) -> str:
         out += ["", paint("warn", f"not checkable: {len(open_ones)} rules")]
         out += checkable_rows(open_ones, verbose)
     fine = len(verdicts) - len(broken) - len(open_ones)
+    if broken:
+        out += ["", outcome(broken[0], dump)]
     out += ["", f"{len(broken)} rules broken, {len(open_ones)} not checkable, {fine} hold"]
     return "\n".join(out)
+
+
+def outcome(first: Verdict, dump) -> str:
+    """What a processor makes of the first broken rule, and what the dump records."""
+    name = Path(first.path).name
+    errors = tables().errors
+    if name.endswith("_controls.c"):
+        text = f"VM-instruction error 7, {errors[7]}"
+    elif name.startswith("guest_"):
+        text = "exit reason 33, VM-entry failure due to invalid guest state"
+    else:
+        text = f"VM-instruction error 8, {errors[8]}"
+    reason, error = dump.get("exit_reason"), dump.get("vm_instruction_error")
+    recorded = []
+    if reason is not None:
+        recorded.append(f"exit reason {describe('exit_reason', reason, dump)}")
+    if error:
+        recorded.append(f"VM-instruction error {error}")
+    return f"outcome by the SDM: {text}" + (f"; the dump records: {', '.join(recorded)}" if recorded else "")
 
 
 def rule_text(verdict: Verdict) -> str:
