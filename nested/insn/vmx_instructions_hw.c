@@ -5,6 +5,7 @@
  */
 #include "nested/caps/caps.h"
 #include "nested/entry/enter.h"
+#include "nested/insn/fast_operand.h"
 #include "nested/insn/operand.h"
 #include "nested/nested.h"
 #include "nested/vmcs12/lazy.h"
@@ -16,6 +17,11 @@
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
+
+/* VM-exit instruction information of the VMX instructions. */
+#define INFO_FIRST_REGISTER  FIELD(6, 3)
+#define INFO_IS_REGISTER     BIT32(10)
+#define INFO_SECOND_REGISTER FIELD(31, 28)
 
 #define ARITHMETIC_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
@@ -123,7 +129,7 @@ static void decode_memory(struct vcpu *vcpu, struct memory_operand *m)
 }
 
 /* Reads the instruction's memory operand; false: L1 got the fault. */
-static bool read_operand(struct vcpu *vcpu, void *out, u32 size, u64 *second)
+static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size, u64 *second)
 {
 	struct memory_operand m;
 	struct l1_fault fault;
@@ -135,6 +141,23 @@ static bool read_operand(struct vcpu *vcpu, void *out, u32 size, u64 *second)
 	}
 	if (second)
 		*second = decode_register(&m.state, m.operand.second);
+	return true;
+}
+
+/* The operand of @words 64-bit words. */
+static bool read_operand(struct vcpu *vcpu, u64 *out, u32 words, u64 *second)
+{
+	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
+	const volatile u64 *at = fast_operand(vcpu, info, words * sizeof(*out), false);
+
+	if (!at)
+		return read_operand_slowly(vcpu, out, words * sizeof(*out), second);
+	for (u32 i = 0; i < words; i++)
+		out[i] = at[i];
+	if (second)
+		*second = field_get(info, INFO_SECOND_REGISTER) == GPR_RSP
+				  ? vmcs_read(VMCS_guest_rsp)
+				  : vcpu->regs[field_get(info, INFO_SECOND_REGISTER)];
 	return true;
 }
 
@@ -211,7 +234,7 @@ static void vmxon_instruction(struct vcpu *vcpu)
 		guest_inject_gp();
 		return;
 	}
-	if (!read_operand(vcpu, &address, sizeof(address), NULL))
+	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address) || revision_at(address) != NESTED_VMCS_REVISION) {
 		fail_invalid();
@@ -245,7 +268,7 @@ static void vmclear_instruction(struct vcpu *vcpu)
 	struct nested *nested = vcpu->nested;
 	u64 address;
 
-	if (!read_operand(vcpu, &address, sizeof(address), NULL))
+	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address)) {
 		fail(vcpu, VMFAIL_VMCLEAR_INVALID_ADDRESS);
@@ -266,7 +289,7 @@ static void vmptrld_instruction(struct vcpu *vcpu)
 	struct nested *nested = vcpu->nested;
 	u64 address;
 
-	if (!read_operand(vcpu, &address, sizeof(address), NULL))
+	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address))
 		fail(vcpu, VMFAIL_VMPTRLD_INVALID_ADDRESS);
@@ -361,15 +384,44 @@ static void write_destination(struct vcpu *vcpu, struct field_access *a, u64 val
 	succeed();
 }
 
+static bool is_read_only(u64 encoding)
+{
+	return vmcs_encoding_type((u32)encoding) == VMCS_TYPE_READ_ONLY &&
+	       !(nested_shared.caps12.misc & VMX_MISC_VMWRITE_ANY);
+}
+
+/*
+ * The common form, in 64-bit code between two registers that are not RSP, for a field that exists,
+ * not its high half.  Returns the field, or VMCS_FIELD_COUNT for every other case.
+ */
+static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
+{
+	u64 second = field_get(info, INFO_SECOND_REGISTER);
+	u64 encoding = vcpu->regs[second];
+
+	*reg = field_get(info, INFO_FIRST_REGISTER);
+	if (!(info & INFO_IS_REGISTER) || *reg == GPR_RSP || second == GPR_RSP ||
+	    (encoding & VMCS_ENCODING_HIGH) || !in_ia32e_mode() ||
+	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
+		return VMCS_FIELD_COUNT;
+	return find_field(encoding);
+}
+
 static void vmread_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	struct field_access a;
 	enum vmcs_index field;
-	u64 value;
+	u64 value, reg;
 
 	if (!nested->current) {
 		fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
+	if (field != VMCS_FIELD_COUNT) {
+		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+		succeed();
 		return;
 	}
 	decode_field_access(vcpu, &a);
@@ -399,21 +451,21 @@ static bool read_source(struct field_access *a, u64 *value)
 	return false;
 }
 
-static bool is_read_only(u64 encoding)
-{
-	return vmcs_encoding_type((u32)encoding) == VMCS_TYPE_READ_ONLY &&
-	       !(nested_shared.caps12.misc & VMX_MISC_VMWRITE_ANY);
-}
-
 static void vmwrite_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	struct field_access a;
 	enum vmcs_index field;
-	u64 value, old;
+	u64 value, old, reg;
 
 	if (!nested->current) {
 		fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
+	if (field != VMCS_FIELD_COUNT && !is_read_only(vmcs_fields[field].encoding)) {
+		lazy_write(nested->current, field, vcpu->regs[reg]);
+		succeed();
 		return;
 	}
 	decode_field_access(vcpu, &a);
@@ -456,17 +508,16 @@ static bool is_valid_eptp(u64 eptp)
 static void invept_instruction(struct vcpu *vcpu)
 {
 	u64 cap = nested_shared.caps12.ept_vpid, type;
-	struct invept_descriptor d;
+	u64 d[2]; /* struct invept_descriptor */
 
 	if (!(cap & EPT_CAP_INVEPT)) {
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (!read_operand(vcpu, &d, sizeof(d), &type))
+	if (!read_operand(vcpu, d, 2, &type))
 		return;
-	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) &&
-	    is_valid_eptp(d.eptp)) {
-		ept02_invept_single(&vcpu->nested->ept02, d.eptp);
+	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) && is_valid_eptp(d[0])) {
+		ept02_invept_single(&vcpu->nested->ept02, d[0]);
 		succeed();
 	} else if (type == INVEPT_ALL_CONTEXT && (cap & EPT_CAP_INVEPT_ALL)) {
 		ept02_invept_all(&vcpu->nested->ept02);
@@ -502,15 +553,16 @@ static bool invvpid_operand_is_valid(u64 type, const struct invvpid_descriptor *
 
 static void invvpid_instruction(struct vcpu *vcpu)
 {
+	u64 words[2], type;
 	struct invvpid_descriptor d;
-	u64 type;
 
 	if (!(nested_shared.caps12.ept_vpid & EPT_CAP_INVVPID)) {
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (!read_operand(vcpu, &d, sizeof(d), &type))
+	if (!read_operand(vcpu, words, 2, &type))
 		return;
+	d = (struct invvpid_descriptor){ words[0], words[1] };
 	if (!invvpid_operand_is_valid(type, &d)) {
 		fail(vcpu, VMFAIL_INVALID_OPERAND);
 		return;

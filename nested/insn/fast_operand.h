@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The common memory operand, quickly: 64-bit code at CPL 0 with 4-level paging, a present page
+ * whose flags are set already, no corner of the architecture in sight.  Anything else is
+ * left to operand.h, which knows it all.  SDM "4-Level Paging and 5-Level Paging".
+ */
+#pragma once
+
+#include "xmhf/vmx/vcpu.h"
+
+/** L1's paging, as far as fast_translate() looks at it. */
+struct fast_paging {
+	u64 cr3;
+	u64 reserved; /* bits that make an entry uncommon: above the physical width, perhaps NX */
+	bool refuse_user; /* supervisor-mode access prevention may forbid user pages */
+};
+
+/**
+ * Translates @linear by 4-level paging.  Returns false, with nothing done, where an entry is not
+ * present, has a flag that still has to be set, lacks write access for @write, or is uncommon.
+ * Pure.
+ */
+bool fast_translate(const struct fast_paging *paging, u64 linear, bool write, l1pa_t *address);
+
+/**
+ * Where L0 finds the @size bytes of the memory operand of L1's VMX instruction; VMCS01 is
+ * current.  Returns NULL, with nothing done, where the case is not the common one.
+ */
+void *fast_operand(struct vcpu *vcpu, u32 instruction_information, u32 size, bool write);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The common memory operand of a VMX instruction, straight from VMCS01. */
+#include "nested/insn/fast_operand.h"
+
+#include "nested/insn/l1_cpu_state.h"
+#include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/machine.h"
+#include "xmhf/vmx/vmcs_hw.h"
+#include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
+
+/* VM-exit instruction information of the VMX instructions. */
+#define INFO_SCALE	  FIELD(1, 0)
+#define INFO_ADDRESS_SIZE FIELD(9, 7)
+#define INFO_SEGMENT	  FIELD(17, 15)
+#define INFO_INDEX	  FIELD(21, 18)
+#define INFO_NO_INDEX	  BIT32(22)
+#define INFO_BASE	  FIELD(26, 23)
+#define INFO_NO_BASE	  BIT32(27)
+#define ADDRESS_SIZE_64	  2
+
+static u64 register_value(const struct vcpu *vcpu, u64 number)
+{
+	return number == GPR_RSP ? vmcs_read(VMCS_guest_rsp) : vcpu->regs[number];
+}
+
+static u64 linear_address(const struct vcpu *vcpu, u32 info)
+{
+	u64 linear = vmcs_read(VMCS_exit_qualification); /* the displacement */
+
+	if (!(info & INFO_NO_BASE))
+		linear += register_value(vcpu, field_get(info, INFO_BASE));
+	if (!(info & INFO_NO_INDEX))
+		linear += register_value(vcpu, field_get(info, INFO_INDEX))
+			  << field_get(info, INFO_SCALE);
+	return linear;
+}
+
+static bool is_common(u32 info, u64 cr4)
+{
+	return field_get(info, INFO_ADDRESS_SIZE) == ADDRESS_SIZE_64 &&
+	       field_get(info, INFO_SEGMENT) < SEGMENT_FS && !(cr4 & (CR4_LA57 | CR4_PKS)) &&
+	       (vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST) &&
+	       (vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L);
+}
+
+void *fast_operand(struct vcpu *vcpu, u32 info, u32 size, bool write)
+{
+	u64 cr4 = vmcs_read(VMCS_guest_cr4), linear;
+	struct fast_paging paging;
+	l1pa_t address;
+
+	if (!is_common(info, cr4))
+		return NULL;
+	linear = linear_address(vcpu, info);
+	if ((linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE ||
+	    (u64)((s64)(linear << 16) >> 16) != linear)
+		return NULL;
+	paging.cr3 = vmcs_read(VMCS_guest_cr3);
+	paging.reserved = FIELD(51, 0) & ~low_bits(machine.caps.physical_address_width);
+	if (!(vmcs_read(VMCS_guest_ia32_efer) & EFER_NXE))
+		paging.reserved |= PTE_NX;
+	paging.refuse_user = cr4 & CR4_SMAP;
+	if (!fast_translate(&paging, linear, write, &address))
+		return NULL;
+	return l1_memory_view(address, size);
+}
