@@ -67,8 +67,10 @@ static void sort_field(enum vmcs_index field)
 	struct nested_shared *s = &nested_shared;
 	bool in_hardware = nested_caps_has_field(&machine.caps, field);
 
-	if (nested_caps_has_field(&s->caps12, field))
+	if (nested_caps_has_field(&s->caps12, field)) {
 		field_set_add(&s->in_vmcs12, field);
+		s->field_of[nested_encoding_slot(vmcs_fields[field].encoding)] = (u8)field;
+	}
 	if (!in_hardware)
 		return;
 	field_set_add(&s->in_hardware, field);
@@ -104,6 +106,7 @@ void nested_init(void)
 {
 	nested_caps_offer(&machine.caps, &machine.vmxcap, &nested_shared.caps12);
 	controls_policy(&machine.caps, &nested_shared.policy);
+	memset(nested_shared.field_of, VMCS_FIELD_COUNT, sizeof(nested_shared.field_of));
 	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++)
 		sort_field((enum vmcs_index)i);
 	add_msr_wishes();

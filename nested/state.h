@@ -66,11 +66,11 @@ struct vmcs12_slot {
 	hpa_t vmcs02;
 	bool vmcs02_ready; /* host state and constants are written */
 	bool vmcs02_launched;
-	bool launching; /* the VM entry under way is a VMLAUNCH: if it fails, VMCS02 stays clear */
+	bool launching;	 /* the VM entry under way is a VMLAUNCH: if it fails, VMCS02 stays clear */
 	u64 *msr_bitmap; /* VMCS02's */
 	hpa_t msr_bitmap_address;
 	struct control_words words12; /* VMCS12's controls as of the last commit */
-	u32 entry02; /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */
+	u32 entry02;		      /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */
 	u64 eptp02;
 };
 
@@ -102,16 +102,31 @@ struct nested {
 	struct nested_statistics statistics;
 };
 
+/* Encodings of the SDM's fields without bit 0, dense: width and type, and an index below 64. */
+#define NESTED_ENCODINGS 1024
+
+/** Where nested_shared.field_of has @encoding; NESTED_ENCODINGS if no field is like that. */
+static inline u32 nested_encoding_slot(u64 encoding)
+{
+	u64 kind = (encoding >> 10) & 3, width = (encoding >> 13) & 3,
+	    index = (encoding >> 1) & 511;
+
+	if (encoding >> 15 || (encoding & BIT(12)) || index >= 64)
+		return NESTED_ENCODINGS;
+	return (u32)((width << 2 | kind) << 6 | index);
+}
+
 /** What the CPUs share; written by nested_init() only. */
 struct nested_shared {
 	struct vmx_caps caps12;
 	struct control_policy policy;
 	struct msr_bitmap_wishes wishes;
-	struct field_set in_vmcs12;   /* fields that L1 sees */
-	struct field_set in_hardware; /* fields that this processor has */
-	struct field_set copied;      /* VMCS12's value goes to VMCS02 as it is */
-	struct field_set owned;	      /* VMCS02's value is computed from them */
-	struct field_set saved;	      /* VMCS02 changes them in every stay of L2 */
+	u8 field_of[NESTED_ENCODINGS]; /* by nested_encoding_slot(): the field that L1 sees */
+	struct field_set in_vmcs12;    /* fields that L1 sees */
+	struct field_set in_hardware;  /* fields that this processor has */
+	struct field_set copied;       /* VMCS12's value goes to VMCS02 as it is */
+	struct field_set owned;	       /* VMCS02's value is computed from them */
+	struct field_set saved;	       /* VMCS02 changes them in every stay of L2 */
 	hpa_t scratch; /* what the processor writes where L1 names memory that is not its own */
 	hpa_t ones;    /* a page of ones: bitmaps that are not in L1's memory read like that */
 };

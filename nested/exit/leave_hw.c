@@ -100,6 +100,7 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
 		.efer = vmcs_read(VMCS_guest_ia32_efer),
 	};
 	struct host_state h;
+	u64 pat = vmcs_read(VMCS_guest_ia32_pat);
 
 	if (reason == EXIT_REASON_EXCEPTION_OR_NMI)
 		before.exit_is_nmi = (vmcs_read(VMCS_exit_interruption_information) &
@@ -109,6 +110,11 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
 	host_state_compute(&slot->vmcs12, &nested_shared.caps12, &before, &h);
+	if (!h.loads_pat) {
+		/* Nothing loads it, so L1 goes on with what L2 had. */
+		h.loads_pat = true;
+		h.pat = pat;
+	}
 	write_host_state(&h);
 	if (!load_pdptes(&h)) {
 		vmx_abort(vcpu, slot, VMX_ABORT_HOST_PDPTE);

@@ -29,8 +29,12 @@
 
 static void end_with_flags(u64 flags)
 {
-	vmcs_write(VMCS_guest_rflags, (vmcs_read(VMCS_guest_rflags) & ~ARITHMETIC_FLAGS) | flags);
-	guest_skip_instruction();
+	u64 old = vmcs_read(VMCS_guest_rflags);
+	u64 new = (old & ~(ARITHMETIC_FLAGS | RFLAGS_RF)) | flags;
+
+	if (new != old)
+		vmcs_write(VMCS_guest_rflags, new);
+	guest_advance_rip(old);
 }
 
 static void succeed(void)
@@ -322,16 +326,13 @@ static void vmptrst_instruction(struct vcpu *vcpu)
 /* The field that @encoding names; VMCS_FIELD_COUNT if L1 has none such. */
 static enum vmcs_index find_field(u64 encoding)
 {
-	enum vmcs_index field;
+	u32 at = nested_encoding_slot(encoding);
 
-	if (encoding >> 32 || (encoding & VMCS_ENCODING_RESERVED))
+	if (at == NESTED_ENCODINGS)
 		return VMCS_FIELD_COUNT;
 	if ((encoding & VMCS_ENCODING_HIGH) && vmcs_encoding_width((u32)encoding) != VMCS_WIDTH_64)
 		return VMCS_FIELD_COUNT;
-	field = vmcs_index_of((u32)encoding);
-	if (field == VMCS_FIELD_COUNT || !field_set_has(&nested_shared.in_vmcs12, field))
-		return VMCS_FIELD_COUNT;
-	return field;
+	return (enum vmcs_index)nested_shared.field_of[at];
 }
 
 struct field_access {

@@ -4,10 +4,9 @@
 
 #include "xmhf/vmx/vmcs_hw.h"
 
-void guest_skip_instruction(void)
+void guest_advance_rip(u64 rflags)
 {
 	u64 interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
-	u64 rflags = vmcs_read(VMCS_guest_rflags);
 
 	vmcs_write(VMCS_guest_rip,
 		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
@@ -16,6 +15,13 @@ void guest_skip_instruction(void)
 			   interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
 	if (rflags & RFLAGS_TF)
 		vmcs_write(VMCS_guest_pending_debug_exceptions, PENDING_DEBUG_BS);
+}
+
+void guest_skip_instruction(void)
+{
+	u64 rflags = vmcs_read(VMCS_guest_rflags);
+
+	guest_advance_rip(rflags);
 	if (rflags & RFLAGS_RF)
 		vmcs_write(VMCS_guest_rflags, rflags & ~RFLAGS_RF);
 }

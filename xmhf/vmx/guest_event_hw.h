@@ -10,6 +10,9 @@
 /** Ends the instruction that exited: moves RIP on, as the processor would at its end. */
 void guest_skip_instruction(void);
 
+/** As guest_skip_instruction(), with RFLAGS, @rflags before the instruction, left to the caller. */
+void guest_advance_rip(u64 rflags);
+
 /** Injects the exception @vector, which has no error code. */
 void guest_inject_exception(enum exception_vector vector);
 
