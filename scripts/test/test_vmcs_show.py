@@ -20,6 +20,8 @@ from vmcslib.main import main
 from vmcslib.tables import ROOT, tables
 
 REAL = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-invalid-guest-state.log"
+LHV = ROOT / "logs" / "2026-11-21-bochs-lhv-cr0-write.log"
+GOLDEN = Path(__file__).resolve().parent / "golden"
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
@@ -169,6 +171,37 @@ VM-execution controls
         self.assertIn("guest_cs_selector", out)
 
 
+class Golden(Tool):
+    """Real logs against what the tool printed when a person last read it; VMCS_GOLDEN=write renews."""
+
+    CASES = (("kvm-show.txt", "show", f"{REAL}@1"), ("kvm-diff.txt", "diff", f"{REAL}@1", "@2"),
+             ("kvm-list.txt", "list", str(REAL)), ("lhv-diff.txt", "diff", f"{LHV}@before12", "@after12"),
+             ("lhv-show.txt", "show", f"{LHV}@after12"), ("lhv-exits.txt", "exits", str(LHV)),
+             ("lhv-kvm-diff.txt", "diff", "-i", "host,address", f"{LHV}@after12", f"{REAL}@1"))
+
+    def test_real_logs(self):
+        for name, *arguments in self.CASES:
+            out = self.run_tool(*arguments)[1].replace(f"{ROOT}/", "")
+            if os.environ.get("VMCS_GOLDEN") == "write":
+                GOLDEN.mkdir(exist_ok=True)
+                (GOLDEN / name).write_text(out)
+            self.assertEqual((GOLDEN / name).read_text(), out, name)
+
+    def test_every_line_of_the_real_dumps_is_understood(self):
+        for path, lines in ((REAL, 2 * 44), (LHV, 2 * 181)):
+            errors = self.run_tool("list", "-v", str(path))[2]
+            self.assertIn(" 0 lines not understood", errors)
+            total, others = (int(re.search(pattern, errors)[1]) for pattern in (r": (\d+) lines,", r"(\d+) others"))
+            self.assertGreaterEqual(total - others, lines)
+
+    def test_the_lab_note_s_own_recipe_works_on_our_log(self):
+        recipe = f"diff <(grep @before12@ {LHV} | cut -d @ -f 1,3) <(grep @after12@ {LHV} | cut -d @ -f 1,3)"
+        run = subprocess.run(["bash", "-c", recipe], capture_output=True, text=True, check=False)
+        theirs = set(re.findall(r"@(\w+) =", run.stdout))
+        out = self.run_tool("diff", f"{LHV}@before12", "@after12")[1]
+        self.assertEqual(theirs, set(re.findall(r"^  [0-9a-f]{4} (\w+)", out, re.MULTILINE)))
+
+
 class Small(Tool):
     def test_gdt_of_the_lab_note(self):
         out = self.run_tool("gdt", "0x00af9b000000ffff")[1]
@@ -222,6 +255,21 @@ class Check(Tool):
             self.assertIn(text, broken[0]["rule"])
             self.assertIn("Checks on Guest Segment Registers", broken[0]["section"])
             self.assertIn(field, self.run_tool("check", f"{REAL}@{number}")[1])
+
+    def test_a_real_run_that_entered_breaks_no_rule(self):
+        for tag in ("before12", "after12"):
+            status, rules = self.rules(f"{LHV}@{tag}")
+            self.assertEqual((0, []), (status, [rule["rule"] for rule in rules if rule["outcome"] == "broken"]))
+            self.assertGreater(sum(rule["outcome"] == "holds" for rule in rules), 190)
+
+    def test_one_wrong_bit_in_a_real_dump_breaks_its_rule(self):
+        for field, value, rule in (("guest_rflags", f"{0:016x}", "FIXED_1"), ("host_tr_selector", "0000", "host_tr_selector"),
+                                   ("vmcs_link_pointer", f"{1:016x}", "link"), ("guest_activity_state", f"{7:08x}", "activity")):
+            log, count = re.subn(rf"(@after12@{field} = 0x)\w*$", rf"\g<1>{value}", LHV.read_text(), flags=re.MULTILINE)
+            self.assertEqual(1, count, field)
+            broken = [one["rule"] for one in self.rules(str(self.write("bit.log", log)) + "@after12")[1]
+                      if one["outcome"] == "broken"]
+            self.assertTrue(any(rule in one for one in broken), f"{field}: {broken}")
 
     def test_unknown_makes_it_not_checkable(self):
         lines = [line for line in samples.ours("x12", guest_rflags=0) if "guest_rflags" not in line]

@@ -11,6 +11,8 @@ NAME_WIDTH = 38
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
 # Seldom of interest; folded away unless asked for, when zero or unavailable.
 RARE_VALUES = {0, None}
+# Errors of VM entries; others may be long past when a dump is made.
+ENTRY_ERRORS = (7, 8)
 
 
 def is_rare(field, value) -> bool:
@@ -59,7 +61,7 @@ def summary(dump) -> str:
     if reason is not None:
         words.append("exit " + describe("exit_reason", reason, dump))
     error = dump.get("vm_instruction_error")
-    if error:
+    if error in ENTRY_ERRORS:
         words.append(f"VM-instruction error {error}: {describe('vm_instruction_error', error)}")
     rip = dump.get("guest_rip")
     if rip is not None:

@@ -91,6 +91,8 @@ class TraceLines:
             self.entered(cpu, float(tick), 1.0)
             return True
         detail = BOCHS_EXIT.match(rest)
+        if not detail and rest.startswith((":", " to ")):
+            return True    # what comes before and after the line that counts
         if not detail:
             self.log.reject(number, line, "VMEXIT of an unknown form")
             return False
