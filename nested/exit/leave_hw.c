@@ -100,12 +100,14 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
 		.efer = vmcs_read(VMCS_guest_ia32_efer),
 	};
 	struct host_state h;
-	u64 pat = vmcs_read(VMCS_guest_ia32_pat);
+	u64 pat = 0;
 
 	if (reason == EXIT_REASON_EXCEPTION_OR_NMI)
 		before.exit_is_nmi = (vmcs_read(VMCS_exit_interruption_information) &
 				      (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
 	before.interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
+	if (!(slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT))
+		pat = vmcs_read(VMCS_guest_ia32_pat);
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
