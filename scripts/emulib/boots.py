@@ -62,7 +62,6 @@ MAIN = [
     linux("linux-4", "Linux, 4 CPUs", cpus=4),
     linux("linux-4-3g", "Linux, 4 CPUs, 3 GiB", quick=True, cpus=4, memory=3072),
     linux("linux-mb1", "Linux, 1 CPU, 3 GiB, Multiboot 1", memory=3072, protocol="multiboot"),
-    linux("linux-bad-msrs", "Linux, 1 CPU, unknown MSRs fault", ignore_bad_msrs=False),
 ]
 
 # Natively tigerlake and sapphire_rapids do not boot this Linux in Bochs 3.0: tests in L1 only.

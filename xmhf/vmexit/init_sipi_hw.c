@@ -43,8 +43,11 @@ void vmexit_sipi(struct vcpu *vcpu)
 {
 	u16 vector = (u16)field_get(vmcs_read(VMCS_exit_qualification), SIPI_VECTOR);
 
-	if (vcpu->parked)
+	if (vcpu->parked) {
+		/* Back to sleep; Bochs 3.0 saves the active state here. */
+		vmcs_write(VMCS_guest_activity_state, ACTIVITY_WAIT_FOR_SIPI);
 		return;
+	}
 	set_waits_for_sipi(vcpu, false);
 	kick_answer(vcpu);
 	vmcs01_set_real_mode_rip((u16)(vector << 8), 0);
