@@ -92,6 +92,20 @@ class Formats(unittest.TestCase):
         self.assertIsNone(dump.get("msr_bitmap_address"))
         self.assertNotIn("msr_bitmap_address", dump.absent)
 
+    def test_xen_s_dump_of_a_failed_entry(self):
+        """As printed by itself: another heading, all controls on one line, no VCPU line."""
+        text = samples.XEN.split("\n", 4)[4].replace("SecondaryExec=000014eb TertiaryExec=00000000", "")
+        text = text.replace("CPUBased=b6a065fa", "CPUBased=b6a065fa SecondaryExec=000054eb")
+        head = "(XEN) d12v0 vmentry failure (reason 0x80000021): Invalid guest state (0)\n(XEN) ************* VMCS Area **************\n"
+        dump = parsed(head + text).dumps[0]
+        self.assertEqual(("xen", "d12v0", 0x54EB), (dump.format, dump.cpu, dump.get("secondary_processor_based_controls")))
+
+    def test_linux_with_the_module_s_name_and_syslog_s(self):
+        plain = [line.removeprefix("(XEN) ") for line in samples.XEN.split("\n")[4:]]
+        for prefix in ("[  673.850218] kvm_intel: ", "Sep  6 21:56:48 xubuntu2004 kernel: [ 1524.416884] ", "<3>[    1.0][    C1] kvm: "):
+            dump = parsed("\n".join(prefix + line for line in plain)).dumps[0]
+            self.assertEqual(("kvm", 12, 0x10), (dump.format, dump.get("exit_reason"), dump.get("guest_cs_selector")))
+
     def test_kvm_trace(self):
         log = parsed(samples.KVM_TRACE)
         self.assertEqual([10, 48], list(log.exits.reason))

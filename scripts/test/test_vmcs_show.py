@@ -271,6 +271,15 @@ class Check(Tool):
                       if one["outcome"] == "broken"]
             self.assertTrue(any(rule in one for one in broken), f"{field}: {broken}")
 
+    def test_an_interrupt_injected_while_they_are_masked(self):
+        """A known failure of KVM with OVMF: IF is 0 and the entry injects an external interrupt."""
+        text = REAL.read_text().replace("intr_info=00000000", "intr_info=800000d1", 1).replace("attr=0x00089", "attr=0x0008b", 1)
+        status, rules = self.rules(str(self.write("ovmf.log", text)) + "@1")
+        broken = [rule for rule in rules if rule["outcome"] == "broken"]
+        self.assertEqual((1, 1), (status, len(broken)), broken)
+        self.assertIn("RFLAGS_IF", broken[0]["rule"])
+        self.assertIn("Checks on Guest RIP", broken[0]["section"])
+
     def test_unknown_makes_it_not_checkable(self):
         lines = [line for line in samples.ours("x12", guest_rflags=0) if "guest_rflags" not in line]
         status, rules = self.rules(str(self.write("nof.log", "\n".join(lines))))

@@ -12,6 +12,7 @@ HEADER = re.compile(r"VMCS \S+, last attempted VM-entry on CPU (\d+)")
 CALLER = re.compile(r"\[\s*([TC]\d+)\]")
 DOMAIN = re.compile(r">>> Domain (\d+) <<<")
 VCPU = re.compile(r"\bVCPU (\d+)\s*$")
+FAILURE = re.compile(r"\bd(\d+)v(\d+) vmentry failure")
 HEX = r"(?:0x)?([0-9a-fA-F]+)"
 CONTROL_REGISTER = re.compile(rf"\b(CR[04]): actual={HEX}, shadow={HEX}, gh_mask={HEX}\s*$")
 LINUX_SEGMENT = re.compile(
@@ -56,7 +57,7 @@ class SectionLines:
             header = HEADER.search(line)
             self.header[stream] = int(header[1]) if header else None
             return bool(header)
-        if ">>> Domain" in line or "VCPU" in line:
+        if ">>> Domain" in line or "VCPU" in line or "vmentry failure" in line:
             return self.whose(line)
         state = self.open.get(stream)
         return bool(state) and state.feed(number, line)
@@ -64,6 +65,10 @@ class SectionLines:
     def whose(self, line: str) -> bool:
         """Xen's lines that say whose VMCS comes next."""
         domain, vcpu = DOMAIN.search(line), VCPU.search(line)
+        failure = FAILURE.search(line)
+        if failure:
+            self.domain, self.vcpu = int(failure[1]), int(failure[2])
+            return True
         if domain:
             self.domain = int(domain[1])
         if vcpu:

@@ -33,7 +33,8 @@ def parse(lines, source: str) -> Log:
         number += 1
         if "CPU(0x" in line:
             understood += ours.feed(number, line)
-        elif "*** " in line or "last attempted" in line or ">>> Dom" in line or "VCPU " in line:
+        elif "*** " in line or "last attempted" in line or ">>> Dom" in line or "VCPU " in line \
+                or "vmentry f" in line:
             understood += sections.feed(number, line)
         elif "VMEXIT " in line or "VMENTER " in line or "VMFAIL" in line:
             understood += traces.bochs(number, line)
