@@ -122,11 +122,13 @@ class Formats(unittest.TestCase):
 
     def test_our_trace_and_xmhf64s(self):
         log = parsed("CPU(0x04): 201 0x00007f88f438297c cpuid qual=0x0 ticks=812\n"
+                     "CPU(0x00): trace: exit of CPU 0x05: 101 0x0000000000001000 hlt qual=0x0 ticks=7\n"
                      "CPU(0x04): nested vmexit  0xffffffffb0e01007 0: 0x80000b0d\n"
                      "CPU(0x04): nested vmentry 0xffffffffb0e01007 intr_inj=0x80000b0d\n")
-        self.assertEqual([10, 0, 24], list(log.exits.reason))
-        self.assertEqual([812, -1, -1], list(log.exits.ticks))
-        self.assertEqual(0x80000B0D, log.exits.inject[2])
+        self.assertEqual([10, 12, 0, 24], list(log.exits.reason))
+        self.assertEqual([4, 5, 4, 4], list(log.exits.cpu))
+        self.assertEqual([812, 7, -1, -1], list(log.exits.ticks))
+        self.assertEqual(0x80000B0D, log.exits.inject[3])
 
     def test_capabilities(self):
         log = parsed(samples.VIRTUALBOX_CAPS)

@@ -10,8 +10,10 @@ from .tables import tables
 FIELD = re.compile(
     r"CPU\(0x([0-9a-fA-F]{1,8})\): (?:\((0x[0-9a-fA-F]{4})\) )?([@:])([^@:\s]{1,64})\3"
     r"(\w{1,80})(?:\[(\d{1,5})\])? = (\S+)(?: -> (\S+))?\s*$")
+# The panic report of hypapps/trace prints the exits of all CPUs: "exit of CPU 0x05: ".
 EXIT = re.compile(
-    r"CPU\(0x([0-9a-fA-F]{1,8})\): (101|102|201|202) (0x[0-9a-fA-F]{1,16}) ([\w-]+)(.*)$")
+    r"CPU\(0x([0-9a-fA-F]{1,8})\): (?:[^:]{0,40}: )?(?:exit of CPU 0x([0-9a-fA-F]{1,8}): )?"
+    r"(101|102|201|202) (0x[0-9a-fA-F]{1,16}) ([\w-]+)(.*)$")
 XMHF64_EXIT = re.compile(
     r"CPU\(0x([0-9a-fA-F]{1,8})\): nested vm(exit|entry)\s+(0x[0-9a-fA-F]{1,16})"
     r"(?: (\d{1,5})(?:: (0x[0-9a-fA-F]{1,8}))?)?(?: intr_inj=(0x[0-9a-fA-F]{1,8}))?\s*$")
@@ -120,7 +122,8 @@ class CpuLines:
 
     def exit(self, number: int, line: str, match: re.Match) -> bool:
         """A line of our exit trace."""
-        cpu, kind, rip, name, rest = match.groups()
+        printer, owner, kind, rip, name, rest = match.groups()
+        cpu = owner or printer
         reason = reason_of_name(name)
         if reason is None:
             self.log.reject(number, line, f"no such exit reason: {name}")
