@@ -6,6 +6,7 @@
 #include "nested/caps/caps.h"
 #include "nested/entry/enter.h"
 #include "nested/insn/fast_operand.h"
+#include "nested/insn/insn_state.h"
 #include "nested/insn/operand.h"
 #include "nested/nested.h"
 #include "nested/vmcs12/lazy.h"
@@ -19,128 +20,17 @@
 #include "xmhf/x86/msr.h"
 
 /* VM-exit instruction information of the VMX instructions. */
-#define INFO_FIRST_REGISTER  FIELD(6, 3)
-#define INFO_IS_REGISTER     BIT32(10)
 #define INFO_SECOND_REGISTER FIELD(31, 28)
-
-#define ARITHMETIC_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
-/* --- How an instruction ends: SDM "Conventions" --- */
-
-static void end_with_flags(u64 flags)
-{
-	u64 old = vmcs_read(VMCS_guest_rflags);
-	u64 new = (old & ~(ARITHMETIC_FLAGS | RFLAGS_RF)) | flags;
-
-	if (new != old)
-		vmcs_write(VMCS_guest_rflags, new);
-	guest_advance_rip(old);
-}
-
-static void succeed(void)
-{
-	end_with_flags(0);
-}
-
-static void fail_invalid(void)
-{
-	end_with_flags(RFLAGS_CF);
-}
-
-/* VMfailValid if there is a current VMCS, else VMfailInvalid. */
-static void fail(struct vcpu *vcpu, enum vm_instruction_error error)
-{
-	struct vmcs12_slot *slot = vcpu->nested->current;
-
-	if (!slot) {
-		fail_invalid();
-		return;
-	}
-	lazy_override(slot, VMCS_INDEX_vm_instruction_error, error);
-	end_with_flags(RFLAGS_ZF);
-}
-
-static void deliver(const struct l1_fault *fault)
-{
-	if (fault->vector == VECTOR_PF)
-		write_cr2(fault->cr2);
-	guest_inject_fault((enum exception_vector)fault->vector, fault->error_code);
-}
-
-/* --- L1's state, as far as an operand needs it --- */
-
-static void read_segment(struct l1_segment *s, unsigned int number)
-{
-	s->base = vmcs_read(VMCS_guest_es_base + 2 * number);
-	s->limit = (u32)vmcs_read(VMCS_guest_es_limit + 2 * number);
-	s->access_rights = (u32)vmcs_read(VMCS_guest_es_access_rights + 2 * number);
-	s->selector = (u16)vmcs_read(VMCS_guest_es_selector + 2 * number);
-}
-
-static u8 current_privilege(void)
-{
-	return (u8)field_get(vmcs_read(VMCS_guest_ss_access_rights), ACCESS_RIGHTS_DPL);
-}
-
-static bool in_ia32e_mode(void)
-{
-	return vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST;
-}
-
-static void read_paging(struct l1_cpu_state *state)
-{
-	state->cr0 = vmcs_read(VMCS_guest_cr0);
-	state->cr3 = vmcs_read(VMCS_guest_cr3);
-	state->cr4 = vmcs_read(VMCS_guest_cr4);
-	state->efer = vmcs_read(VMCS_guest_ia32_efer);
-	state->rflags = vmcs_read(VMCS_guest_rflags);
-	state->physical_address_width = machine.caps.physical_address_width;
-	state->has_1g_pages = machine.has_1g_pages;
-	if ((state->cr0 & CR0_PG) && (state->cr4 & CR4_PAE) && !(state->efer & EFER_LMA)) {
-		for (unsigned int i = 0; i < 4; i++)
-			state->pdptes[i] = vmcs_read(VMCS_guest_pdpte0 + 2 * i);
-	}
-	if (state->cr4 & CR4_PKE)
-		state->pkru = rdpkru();
-	if (state->cr4 & CR4_PKS)
-		state->pkrs = (u32)rdmsr(MSR_IA32_PKRS);
-}
-
-/* @segment: the only one that the operand uses. */
-static void read_state(struct vcpu *vcpu, struct l1_cpu_state *state, unsigned int segment)
-{
-	read_paging(state);
-	state->cpl = current_privilege();
-	state->segments[SEGMENT_CS].access_rights = (u32)vmcs_read(VMCS_guest_cs_access_rights);
-	if (!decode_is_64bit_code(state) || segment >= SEGMENT_FS)
-		read_segment(&state->segments[segment], segment);
-	for (unsigned int i = 0; i < REGISTER_COUNT; i++)
-		state->registers[i] = vcpu->regs[i];
-	state->registers[REGISTER_RSP] = vmcs_read(VMCS_guest_rsp);
-}
-
-struct memory_operand {
-	struct l1_cpu_state state;
-	struct vmx_operand operand;
-};
-
-static void decode_memory(struct vcpu *vcpu, struct memory_operand *m)
-{
-	m->state = (struct l1_cpu_state){ 0 };
-	decode_memory_operand((u32)vmcs_read(VMCS_exit_instruction_information),
-			      vmcs_read(VMCS_exit_qualification), &m->operand);
-	read_state(vcpu, &m->state, m->operand.segment);
-}
 
 /* Reads the instruction's memory operand; false: L1 got the fault. */
 static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size, u64 *second)
 {
-	struct memory_operand m;
+	struct insn_memory_operand m;
 	struct l1_fault fault;
 
-	decode_memory(vcpu, &m);
+	insn_decode_memory(vcpu, &m);
 	if (!operand_read(&m.state, &m.operand, out, size, &fault)) {
-		deliver(&fault);
+		insn_deliver(&fault);
 		return false;
 	}
 	if (second)
@@ -196,7 +86,7 @@ static bool vmxon_raises_ud(void)
 	return !(vmcs_read(VMCS_guest_cr0) & CR0_PE) ||
 	       !(vmcs_read(VMCS_cr4_read_shadow) & CR4_VMXE) ||
 	       (vmcs_read(VMCS_guest_rflags) & RFLAGS_VM) ||
-	       (in_ia32e_mode() && !(cs & ACCESS_RIGHTS_L));
+	       (insn_in_ia32e_mode() && !(cs & ACCESS_RIGHTS_L));
 }
 
 /* CR0 and CR4 as L1 sees them. */
@@ -206,7 +96,7 @@ static bool vmxon_raises_gp(const struct vcpu *vcpu)
 		(vmcs_read(VMCS_guest_cr0) & ~CR0_NE) | (vmcs_read(VMCS_cr0_read_shadow) & CR0_NE);
 	u64 wanted = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON;
 
-	return current_privilege() || !cr_is_allowed(cr0, &nested_shared.caps12.cr0) ||
+	return insn_privilege() || !cr_is_allowed(cr0, &nested_shared.caps12.cr0) ||
 	       !cr_is_allowed(vmcs_read(VMCS_guest_cr4), &nested_shared.caps12.cr4) ||
 	       (vcpu->l1_feature_control & wanted) != wanted;
 }
@@ -228,10 +118,10 @@ static void vmxon_instruction(struct vcpu *vcpu)
 		return;
 	}
 	if (nested->mode != NESTED_OFF) {
-		if (current_privilege())
+		if (insn_privilege())
 			guest_inject_gp();
 		else
-			fail(vcpu, VMFAIL_VMXON_IN_ROOT);
+			insn_fail(vcpu, VMFAIL_VMXON_IN_ROOT);
 		return;
 	}
 	if (vmxon_raises_gp(vcpu)) {
@@ -241,14 +131,14 @@ static void vmxon_instruction(struct vcpu *vcpu)
 	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address) || revision_at(address) != NESTED_VMCS_REVISION) {
-		fail_invalid();
+		insn_fail_invalid();
 		return;
 	}
 	nested->mode = NESTED_ROOT;
 	nested->vmxon_pointer = address;
 	nested->current = NULL;
 	set_owned_cr0(CR0_NE | CR0_PE | CR0_PG);
-	succeed();
+	insn_succeed();
 }
 
 static void vmxoff_instruction(struct vcpu *vcpu)
@@ -262,7 +152,7 @@ static void vmxoff_instruction(struct vcpu *vcpu)
 	nested->mode = NESTED_OFF;
 	nested->current = NULL;
 	set_owned_cr0(CR0_NE);
-	succeed();
+	insn_succeed();
 }
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST --- */
@@ -275,17 +165,17 @@ static void vmclear_instruction(struct vcpu *vcpu)
 	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address)) {
-		fail(vcpu, VMFAIL_VMCLEAR_INVALID_ADDRESS);
+		insn_fail(vcpu, VMFAIL_VMCLEAR_INVALID_ADDRESS);
 		return;
 	}
 	if (address == nested->vmxon_pointer) {
-		fail(vcpu, VMFAIL_VMCLEAR_VMXON_POINTER);
+		insn_fail(vcpu, VMFAIL_VMCLEAR_VMXON_POINTER);
 		return;
 	}
 	slots_clear(nested, address);
 	if (nested->current && nested->current->address == address)
 		nested->current = NULL;
-	succeed();
+	insn_succeed();
 }
 
 static void vmptrld_instruction(struct vcpu *vcpu)
@@ -296,14 +186,14 @@ static void vmptrld_instruction(struct vcpu *vcpu)
 	if (!read_operand(vcpu, &address, 1, NULL))
 		return;
 	if (!is_vmcs_address(address))
-		fail(vcpu, VMFAIL_VMPTRLD_INVALID_ADDRESS);
+		insn_fail(vcpu, VMFAIL_VMPTRLD_INVALID_ADDRESS);
 	else if (address == nested->vmxon_pointer)
-		fail(vcpu, VMFAIL_VMPTRLD_VMXON_POINTER);
+		insn_fail(vcpu, VMFAIL_VMPTRLD_VMXON_POINTER);
 	else if (revision_at(address) != NESTED_VMCS_REVISION)
-		fail(vcpu, VMFAIL_VMPTRLD_REVISION);
+		insn_fail(vcpu, VMFAIL_VMPTRLD_REVISION);
 	else {
 		nested->current = slots_load(nested, address);
-		succeed();
+		insn_succeed();
 	}
 }
 
@@ -311,184 +201,14 @@ static void vmptrst_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u64 address = nested->current ? nested->current->address : NO_VMCS;
-	struct memory_operand m;
+	struct insn_memory_operand m;
 	struct l1_fault fault;
 
-	decode_memory(vcpu, &m);
+	insn_decode_memory(vcpu, &m);
 	if (!operand_write(&m.state, &m.operand, &address, sizeof(address), &fault))
-		deliver(&fault);
+		insn_deliver(&fault);
 	else
-		succeed();
-}
-
-/* --- VMREAD, VMWRITE --- */
-
-/* The field that @encoding names; VMCS_FIELD_COUNT if L1 has none such. */
-static enum vmcs_index find_field(u64 encoding)
-{
-	u32 at = nested_encoding_slot(encoding);
-
-	if (at == NESTED_ENCODINGS)
-		return VMCS_FIELD_COUNT;
-	if ((encoding & VMCS_ENCODING_HIGH) && vmcs_encoding_width((u32)encoding) != VMCS_WIDTH_64)
-		return VMCS_FIELD_COUNT;
-	return (enum vmcs_index)nested_shared.field_of[at];
-}
-
-struct field_access {
-	struct memory_operand memory;
-	bool is_64bit;
-	u64 encoding;
-};
-
-static void decode_field_access(struct vcpu *vcpu, struct field_access *a)
-{
-	struct memory_operand *m = &a->memory;
-
-	decode_vmread_vmwrite((u32)vmcs_read(VMCS_exit_instruction_information),
-			      vmcs_read(VMCS_exit_qualification), &m->operand);
-	m->state = (struct l1_cpu_state){ 0 };
-	if (m->operand.is_register) {
-		m->state.efer = in_ia32e_mode() ? EFER_LMA : 0;
-		m->state.segments[SEGMENT_CS].access_rights =
-			(u32)vmcs_read(VMCS_guest_cs_access_rights);
-		m->state.registers[m->operand.second] = vcpu->regs[m->operand.second];
-		m->state.registers[m->operand.reg] = vcpu->regs[m->operand.reg];
-		if (m->operand.reg == REGISTER_RSP || m->operand.second == REGISTER_RSP)
-			m->state.registers[REGISTER_RSP] = vmcs_read(VMCS_guest_rsp);
-	} else {
-		read_state(vcpu, &m->state, m->operand.segment);
-	}
-	a->is_64bit = decode_is_64bit_code(&m->state);
-	a->encoding = decode_register(&m->state, m->operand.second);
-}
-
-static void write_destination(struct vcpu *vcpu, struct field_access *a, u64 value)
-{
-	struct l1_fault fault;
-	u8 reg = a->memory.operand.reg;
-
-	if (!a->memory.operand.is_register) {
-		if (operand_write(&a->memory.state, &a->memory.operand, &value, a->is_64bit ? 8 : 4,
-				  &fault))
-			succeed();
-		else
-			deliver(&fault);
-		return;
-	}
-	if (!a->is_64bit)
-		value = (u32)value;
-	if (reg == REGISTER_RSP)
-		vmcs_write(VMCS_guest_rsp, value);
-	else
-		vcpu->regs[reg] = value;
-	succeed();
-}
-
-static bool is_read_only(u64 encoding)
-{
-	return vmcs_encoding_type((u32)encoding) == VMCS_TYPE_READ_ONLY &&
-	       !(nested_shared.caps12.misc & VMX_MISC_VMWRITE_ANY);
-}
-
-/*
- * The common form, in 64-bit code between two registers that are not RSP, for a field that exists,
- * not its high half.  Returns the field, or VMCS_FIELD_COUNT for every other case.
- */
-static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
-{
-	u64 second = field_get(info, INFO_SECOND_REGISTER);
-	u64 encoding = vcpu->regs[second];
-
-	*reg = field_get(info, INFO_FIRST_REGISTER);
-	if (!(info & INFO_IS_REGISTER) || *reg == GPR_RSP || second == GPR_RSP ||
-	    (encoding & VMCS_ENCODING_HIGH) || !in_ia32e_mode() ||
-	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
-		return VMCS_FIELD_COUNT;
-	return find_field(encoding);
-}
-
-static void vmread_instruction(struct vcpu *vcpu)
-{
-	struct nested *nested = vcpu->nested;
-	struct field_access a;
-	enum vmcs_index field;
-	u64 value, reg;
-
-	if (!nested->current) {
-		fail_invalid();
-		return;
-	}
-	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
-	if (field != VMCS_FIELD_COUNT) {
-		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
-		succeed();
-		return;
-	}
-	decode_field_access(vcpu, &a);
-	field = find_field(a.encoding);
-	if (field == VMCS_FIELD_COUNT) {
-		fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
-		return;
-	}
-	value = lazy_read(nested, nested->current, field);
-	if (a.encoding & VMCS_ENCODING_HIGH)
-		value >>= 32;
-	write_destination(vcpu, &a, value);
-}
-
-static bool read_source(struct field_access *a, u64 *value)
-{
-	struct l1_fault fault;
-
-	*value = 0;
-	if (a->memory.operand.is_register) {
-		*value = decode_register(&a->memory.state, a->memory.operand.reg);
-		return true;
-	}
-	if (operand_read(&a->memory.state, &a->memory.operand, value, a->is_64bit ? 8 : 4, &fault))
-		return true;
-	deliver(&fault);
-	return false;
-}
-
-static void vmwrite_instruction(struct vcpu *vcpu)
-{
-	struct nested *nested = vcpu->nested;
-	struct field_access a;
-	enum vmcs_index field;
-	u64 value, old, reg;
-
-	if (!nested->current) {
-		fail_invalid();
-		return;
-	}
-	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
-	if (field != VMCS_FIELD_COUNT && !is_read_only(vmcs_fields[field].encoding)) {
-		lazy_write(nested->current, field, vcpu->regs[reg]);
-		succeed();
-		return;
-	}
-	decode_field_access(vcpu, &a);
-	field = find_field(a.encoding);
-	if (field == VMCS_FIELD_COUNT) {
-		fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
-		return;
-	}
-	if (is_read_only(a.encoding)) {
-		fail(vcpu, VMFAIL_VMWRITE_READ_ONLY);
-		return;
-	}
-	if (!read_source(&a, &value))
-		return;
-	if (vmcs_encoding_width((u32)a.encoding) == VMCS_WIDTH_64 &&
-	    ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)) {
-		old = lazy_read(nested, nested->current, field);
-		value = a.encoding & VMCS_ENCODING_HIGH ? (u32)old | value << 32
-							: (old & ~0xffffffffULL) | (u32)value;
-	}
-	lazy_write(nested->current, field, value);
-	succeed();
+		insn_succeed();
 }
 
 /* --- INVEPT, INVVPID --- */
@@ -519,12 +239,12 @@ static void invept_instruction(struct vcpu *vcpu)
 		return;
 	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) && is_valid_eptp(d[0])) {
 		ept02_invept_single(&vcpu->nested->ept02, d[0]);
-		succeed();
+		insn_succeed();
 	} else if (type == INVEPT_ALL_CONTEXT && (cap & EPT_CAP_INVEPT_ALL)) {
 		ept02_invept_all(&vcpu->nested->ept02);
-		succeed();
+		insn_succeed();
 	} else {
-		fail(vcpu, VMFAIL_INVALID_OPERAND);
+		insn_fail(vcpu, VMFAIL_INVALID_OPERAND);
 	}
 }
 
@@ -565,11 +285,11 @@ static void invvpid_instruction(struct vcpu *vcpu)
 		return;
 	d = (struct invvpid_descriptor){ words[0], words[1] };
 	if (!invvpid_operand_is_valid(type, &d)) {
-		fail(vcpu, VMFAIL_INVALID_OPERAND);
+		insn_fail(vcpu, VMFAIL_INVALID_OPERAND);
 		return;
 	}
 	vpid02_invvpid(vcpu->nested, (enum invvpid_type)type, (u16)d.vpid, d.linear_address);
-	succeed();
+	insn_succeed();
 }
 
 /* --- VMLAUNCH, VMRESUME --- */
@@ -579,9 +299,9 @@ static void enter_instruction(struct vcpu *vcpu, bool launch)
 	enum vm_instruction_error error;
 
 	if (!vcpu->nested->current)
-		fail_invalid();
+		insn_fail_invalid();
 	else if (enter_l2(vcpu, vcpu->nested->current, launch, &error) == ENTER_FAIL)
-		fail(vcpu, error);
+		insn_fail(vcpu, error);
 }
 
 void nested_vmx_instruction(struct vcpu *vcpu, u32 reason)
@@ -594,7 +314,7 @@ void nested_vmx_instruction(struct vcpu *vcpu, u32 reason)
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (current_privilege()) {
+	if (insn_privilege()) {
 		guest_inject_gp();
 		return;
 	}
@@ -612,10 +332,10 @@ void nested_vmx_instruction(struct vcpu *vcpu, u32 reason)
 		vmptrst_instruction(vcpu);
 		break;
 	case EXIT_REASON_VMREAD:
-		vmread_instruction(vcpu);
+		insn_vmread(vcpu);
 		break;
 	case EXIT_REASON_VMWRITE:
-		vmwrite_instruction(vcpu);
+		insn_vmwrite(vcpu);
 		break;
 	case EXIT_REASON_INVEPT:
 		invept_instruction(vcpu);
@@ -624,7 +344,7 @@ void nested_vmx_instruction(struct vcpu *vcpu, u32 reason)
 		invvpid_instruction(vcpu);
 		break;
 	case EXIT_REASON_VMCALL:
-		fail(vcpu, VMFAIL_VMCALL_IN_ROOT);
+		insn_fail(vcpu, VMFAIL_VMCALL_IN_ROOT);
 		break;
 	default:
 		enter_instruction(vcpu, reason == EXIT_REASON_VMLAUNCH);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMREAD and VMWRITE.  SDM "VMREAD", "VMWRITE". */
+#include "nested/insn/insn_state.h"
+
+#include "nested/caps/caps.h"
+#include "nested/insn/operand.h"
+#include "nested/vmcs12/lazy.h"
+#include "xmhf/vmx/vmcs_hw.h"
+#include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
+
+/* VM-exit instruction information. */
+#define INFO_FIRST_REGISTER  FIELD(6, 3)
+#define INFO_IS_REGISTER     BIT32(10)
+#define INFO_SECOND_REGISTER FIELD(31, 28)
+
+/* The field that @encoding names; VMCS_FIELD_COUNT if L1 has none such. */
+static enum vmcs_index insn_find_field(u64 encoding)
+{
+	u32 at = nested_encoding_slot(encoding);
+
+	if (at == NESTED_ENCODINGS)
+		return VMCS_FIELD_COUNT;
+	if ((encoding & VMCS_ENCODING_HIGH) && vmcs_encoding_width((u32)encoding) != VMCS_WIDTH_64)
+		return VMCS_FIELD_COUNT;
+	return (enum vmcs_index)nested_shared.field_of[at];
+}
+
+struct field_access {
+	struct insn_memory_operand memory;
+	bool is_64bit;
+	u64 encoding;
+};
+
+static void decode_field_access(struct vcpu *vcpu, struct field_access *a)
+{
+	struct insn_memory_operand *m = &a->memory;
+
+	decode_vmread_vmwrite((u32)vmcs_read(VMCS_exit_instruction_information),
+			      vmcs_read(VMCS_exit_qualification), &m->operand);
+	m->state = (struct l1_cpu_state){ 0 };
+	if (m->operand.is_register) {
+		m->state.efer = insn_in_ia32e_mode() ? EFER_LMA : 0;
+		m->state.segments[SEGMENT_CS].access_rights =
+			(u32)vmcs_read(VMCS_guest_cs_access_rights);
+		m->state.registers[m->operand.second] = vcpu->regs[m->operand.second];
+		m->state.registers[m->operand.reg] = vcpu->regs[m->operand.reg];
+		if (m->operand.reg == REGISTER_RSP || m->operand.second == REGISTER_RSP)
+			m->state.registers[REGISTER_RSP] = vmcs_read(VMCS_guest_rsp);
+	} else {
+		insn_read_state(vcpu, &m->state, m->operand.segment);
+	}
+	a->is_64bit = decode_is_64bit_code(&m->state);
+	a->encoding = decode_register(&m->state, m->operand.second);
+}
+
+static void write_destination(struct vcpu *vcpu, struct field_access *a, u64 value)
+{
+	struct l1_fault fault;
+	u8 reg = a->memory.operand.reg;
+
+	if (!a->memory.operand.is_register) {
+		if (operand_write(&a->memory.state, &a->memory.operand, &value, a->is_64bit ? 8 : 4,
+				  &fault))
+			insn_succeed();
+		else
+			insn_deliver(&fault);
+		return;
+	}
+	if (!a->is_64bit)
+		value = (u32)value;
+	if (reg == REGISTER_RSP)
+		vmcs_write(VMCS_guest_rsp, value);
+	else
+		vcpu->regs[reg] = value;
+	insn_succeed();
+}
+
+static bool is_read_only(u64 encoding)
+{
+	return vmcs_encoding_type((u32)encoding) == VMCS_TYPE_READ_ONLY &&
+	       !(nested_shared.caps12.misc & VMX_MISC_VMWRITE_ANY);
+}
+
+/*
+ * The common form, in 64-bit code between two registers that are not RSP, for a field that exists,
+ * not its high half.  Returns the field, or VMCS_FIELD_COUNT for every other case.
+ */
+static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
+{
+	u64 second = field_get(info, INFO_SECOND_REGISTER);
+	u64 encoding = vcpu->regs[second];
+
+	*reg = field_get(info, INFO_FIRST_REGISTER);
+	if (!(info & INFO_IS_REGISTER) || *reg == GPR_RSP || second == GPR_RSP ||
+	    (encoding & VMCS_ENCODING_HIGH) || !insn_in_ia32e_mode() ||
+	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
+		return VMCS_FIELD_COUNT;
+	return insn_find_field(encoding);
+}
+
+void insn_vmread(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	struct field_access a;
+	enum vmcs_index field;
+	u64 value, reg;
+
+	if (!nested->current) {
+		insn_fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
+	if (field != VMCS_FIELD_COUNT) {
+		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+		insn_succeed();
+		return;
+	}
+	decode_field_access(vcpu, &a);
+	field = insn_find_field(a.encoding);
+	if (field == VMCS_FIELD_COUNT) {
+		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
+		return;
+	}
+	value = lazy_read(nested, nested->current, field);
+	if (a.encoding & VMCS_ENCODING_HIGH)
+		value >>= 32;
+	write_destination(vcpu, &a, value);
+}
+
+static bool read_source(struct field_access *a, u64 *value)
+{
+	struct l1_fault fault;
+
+	*value = 0;
+	if (a->memory.operand.is_register) {
+		*value = decode_register(&a->memory.state, a->memory.operand.reg);
+		return true;
+	}
+	if (operand_read(&a->memory.state, &a->memory.operand, value, a->is_64bit ? 8 : 4, &fault))
+		return true;
+	insn_deliver(&fault);
+	return false;
+}
+
+void insn_vmwrite(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	struct field_access a;
+	enum vmcs_index field;
+	u64 value, old, reg;
+
+	if (!nested->current) {
+		insn_fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
+	if (field != VMCS_FIELD_COUNT && !is_read_only(vmcs_fields[field].encoding)) {
+		lazy_write(nested->current, field, vcpu->regs[reg]);
+		insn_succeed();
+		return;
+	}
+	decode_field_access(vcpu, &a);
+	field = insn_find_field(a.encoding);
+	if (field == VMCS_FIELD_COUNT) {
+		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
+		return;
+	}
+	if (is_read_only(a.encoding)) {
+		insn_fail(vcpu, VMFAIL_VMWRITE_READ_ONLY);
+		return;
+	}
+	if (!read_source(&a, &value))
+		return;
+	if (vmcs_encoding_width((u32)a.encoding) == VMCS_WIDTH_64 &&
+	    ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)) {
+		old = lazy_read(nested, nested->current, field);
+		value = a.encoding & VMCS_ENCODING_HIGH ? (u32)old | value << 32
+							: (old & ~0xffffffffULL) | (u32)value;
+	}
+	lazy_write(nested->current, field, value);
+	insn_succeed();
+}
