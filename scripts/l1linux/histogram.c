@@ -114,11 +114,24 @@ static void print_newest(unsigned int cpus)
 	}
 }
 
+static bool has_trace(void)
+{
+	struct hypercall_result version = hypercall(HYPERCALL_VERSION, 0, 0);
+
+	return !version.undefined && version.status == HYPERCALL_OK && version.d == HYPAPP_TRACE;
+}
+
+void print_histogram(void)
+{
+	if (has_trace())
+		print_table(online_cpus());
+}
+
 void check_histogram(void)
 {
-	struct hypercall_result version = hypercall(HYPERCALL_VERSION, 0, 0), info;
+	struct hypercall_result info;
 
-	if (version.undefined || version.status != HYPERCALL_OK || version.d != HYPAPP_TRACE)
+	if (!has_trace())
 		return;
 	info = hypercall(HYPERCALL_TRACE_INFO, 0, 0);
 	if (!check(info.status == HYPERCALL_OK, "hypercall TRACE_INFO"))

@@ -3,6 +3,7 @@
  * l1probe: run by /init of L1's Linux in the lab.
  *   l1probe              all checks; ends with the line LAB-RESULT pass|fail n/m
  *   l1probe stage NAME   one line with the time-stamp counter
+ *   l1probe histogram    the exits the hypervisor application `trace` counted
  *   l1probe stop         stops the emulator
  */
 #include <stdio.h>
@@ -53,8 +54,12 @@ int main(int argc, char **argv)
 		print_stage(argv[2]);
 		return 0;
 	}
+	if (argc == 2 && strcmp(argv[1], "histogram") == 0) {
+		print_histogram();
+		return 0;
+	}
 	if (argc == 2 && strcmp(argv[1], "stop") == 0)
 		return stop();
-	fprintf(stderr, "usage: l1probe [stage NAME | stop]\n");
+	fprintf(stderr, "usage: l1probe [stage NAME | histogram | stop]\n");
 	return 2;
 }

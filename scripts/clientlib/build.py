@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the clients consist of: the VMM, the innermost Linux' initramfs, KVM's modules."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from lablib import cpio, initramfs
+from lablib.errors import LabError
+from lablib.paths import BUILD, L1LINUX, cached, tool
+
+OUT = BUILD / "clients"
+CFLAGS = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+L2_DIRECTORIES = ("bin", "dev", "proc")
+L2_APPLETS = ("sh", "mount", "echo", "grep")
+# The innermost kernel's words: those of L1's, less what only the lab's machine needs.
+L2_WORDS = (f"{initramfs.BASE_WORDS} {initramfs.BOCHS_WORDS} pci=off "
+            f"initcall_blacklist={','.join(initramfs.NOT_NEEDED)}")
+
+
+def keep(name: str, data: bytes, mode: int = 0o644) -> Path:
+    """A file with these contents, named after them."""
+    target = OUT / f"{name}-{initramfs.digest(data)}"
+    if not target.exists():
+        OUT.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        partial.write_bytes(data)
+        partial.chmod(mode)
+        partial.rename(target)
+    return target
+
+
+def program(name: str, folder: Path) -> Path:
+    """A static program of all C files of @folder; cached by their contents."""
+    sources = sorted(folder.glob("*.c"))
+    inputs = [path.read_bytes() for path in sources + sorted(folder.glob("*.h"))]
+    target = OUT / f"{name}-{initramfs.digest(*inputs, ' '.join(CFLAGS).encode())}"
+    if target.exists():
+        return target
+    OUT.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+    words = [tool("gcc"), *CFLAGS, "-o", str(partial), *map(str, sources)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise LabError(f"{name} does not compile:\n{run.stderr}")
+    subprocess.run([tool("strip"), str(partial)], check=True)
+    partial.rename(target)
+    return target
+
+
+def l2probe() -> Path:
+    """The program the innermost Linux runs; the host runs it, too, to know the answer."""
+    return program("l2probe", L1LINUX / "l2linux")
+
+
+def expected_checksum() -> str:
+    """The line with the checksum as this machine computes it."""
+    run = subprocess.run([str(l2probe()), "checksum"], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def l2_initrd() -> Path:
+    """The innermost Linux' initramfs."""
+    entries = [cpio.directory(name) for name in L2_DIRECTORIES]
+    entries.append(cpio.character_device("dev/console", 5, 1))
+    entries.append(cpio.regular("bin/busybox", cached("busybox/busybox", "busybox").read_bytes(), True))
+    entries += [cpio.symlink(f"bin/{name}", "busybox") for name in L2_APPLETS]
+    entries.append(cpio.regular("init", (L1LINUX / "l2linux" / "init").read_bytes(), True))
+    entries.append(cpio.regular("bin/l2probe", l2probe().read_bytes(), True))
+    return keep("l2-initrd", initramfs.compress(cpio.archive(entries)))
+
+
+def modules() -> list[str]:
+    """KVM's modules, as words for --l1-add."""
+    return [f"lib/modules/{name}.ko={keep(name, initramfs.module(name))}"
+            for name in initramfs.KVM_MODULES]
+
+
+def vmm_files() -> list[str]:
+    """What L1's Linux needs to boot a Linux under our VMM, as words for --l1-add."""
+    kernel = cached("kernel/vmlinuz", "Debian's kernel")
+    return [*modules(),
+            f"init-vmm={L1LINUX / 'init-vmm'}",
+            f"bin/vmm={program('vmm', L1LINUX / 'vmm')}",
+            f"l2/vmlinuz={kernel}",
+            f"l2/initrd={l2_initrd()}",
+            f"l2/words={keep('l2-words', (L2_WORDS + chr(10)).encode())}"]
