@@ -7,6 +7,7 @@ The page's parts are page/*.html, *.css and *.js; here is only the data.
 import base64
 import json
 import sys
+from array import array
 from collections import Counter
 from pathlib import Path
 
@@ -65,13 +66,13 @@ def shown(part) -> str:
     return str(part.value) if part.value < 10 else f"0x{part.value:x}"
 
 
-def dump_data(dump: Dump, values: Values) -> dict:
+def dump_data(dump: Dump, values: Values, log: int) -> dict:
     """One dump as the page wants it."""
     states = [values.add(dump, field, dump.values[field.name]) if field.name in dump.values
               else ABSENT if field.name in dump.absent else UNKNOWN for field in ordered_fields()]
     msrs = [[f"{area} {msr_name(msr)}", msr_text(msr, value).split(" = ", 1)[1]]
             for area, entries in dump.msr_areas.items() for msr, value in entries.values()]
-    return {"source": Path(dump.source).name, "line": dump.line, "tag": dump.tag, "moment": dump.moment,
+    return {"source": Path(dump.source).name, "log": log, "line": dump.line, "tag": dump.tag, "moment": dump.moment,
             "vmcs": dump.vmcs, "format": dump.format, "summary": summary(dump), "v": states, "msrs": msrs,
             "cpu": "" if dump.cpu is None else cpu_text(dump.cpu)}
 
@@ -87,16 +88,17 @@ def exit_data(exits: Exits, most: int) -> dict:
     for name, code in COLUMNS.items():
         column = getattr(exits, name)[-most:] if most else getattr(exits, name)[:0]
         if code == "L":
-            column = array_of("I", column)
-        if sys.byteorder == "big":
-            column.byteswap()
-        found[name] = base64.b64encode(column.tobytes()).decode("ascii")
+            column = array("I", (number & 0xFFFFFFFF for number in column))
+        found[name] = packed(column)
     return found
 
 
-def array_of(code: str, column):
-    """The same numbers in another type of array."""
-    return type(column)(code, (number & 0xFFFFFFFF for number in column))
+def packed(column: array) -> str:
+    """An array as base64 of its little-endian bytes."""
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return base64.b64encode(column.tobytes()).decode("ascii")
 
 
 def qualifications(exits: Exits) -> dict:
@@ -124,6 +126,14 @@ def first_picks(dumps: list) -> list:
     return list(range(len(dumps)))[-2:]
 
 
+def sources_of(logs: list) -> array:
+    """For each exit of merge(), the number of its log."""
+    found = array("H")
+    for number, log in enumerate(logs):
+        found.extend(array("H", [number]) * len(log.exits))
+    return found
+
+
 def merge(logs: list) -> Exits:
     """The traces of several logs, one after the other."""
     if len(logs) == 1:
@@ -139,6 +149,7 @@ def page_data(logs: list, dumps: list, options) -> dict:
     """All that the page shows."""
     values = Values()
     exits = merge(logs)
+    sources = [log.source for log in logs]
     kept = dumps[-options.dumps:] if options.dumps else []
     notices = []
     if len(dumps) > len(kept):
@@ -150,8 +161,9 @@ def page_data(logs: list, dumps: list, options) -> dict:
         "notice": " ".join(notices), "groups": GROUPS, "kinds": Exits.KINDS,
         "fields": [{"name": field.name, "encoding": f"{field.encoding:04x}",
                     "group": GROUPS.index(field.group)} for field in ordered_fields()],
-        "dumps": [dump_data(dump, values) for dump in kept], "picks": first_picks(kept),
-        "values": values.rows, "exits": exit_data(exits, options.exits),
+        "dumps": [dump_data(dump, values, sources.index(dump.source)) for dump in kept], "picks": first_picks(kept),
+        "values": values.rows, "exits": {
+            **exit_data(exits, options.exits), "log": packed(sources_of(logs)[-options.exits:] if options.exits else array("H"))},
         "reasons": {reason: reason_name(reason) for reason in set(exits.reason)},
         "unit": next((log.header["unit"] for log in logs if "unit" in log.header), "ticks"),
         "qualifications": qualifications(exits)}
@@ -181,7 +193,7 @@ def run(options) -> int:
         inputs.last = path
         if log not in logs:
             logs.append(log)
-        dumps += inputs.dumps(word) if which or log.dumps and not which else []
+        dumps += inputs.dumps(word) if which or log.dumps else []
         if not log.dumps and not len(log.exits):
             raise VmcsError(f"{log.source}: neither a dump nor an exit trace in {log.lines} lines\n"
                             f"{LOOKED_FOR}\n{LOOKED_FOR_EXITS.partition(chr(10))[2]}")

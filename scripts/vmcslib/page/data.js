@@ -16,7 +16,7 @@ const exits = {
   kind: column('kind', Uint8Array), cpu: column('cpu', Uint16Array), reason: column('reason', Uint16Array),
   failed: column('failed', Uint8Array), rip: column('rip', BigUint64Array),
   qualification: column('qualification', BigUint64Array), inject: column('inject', BigUint64Array),
-  ticks: column('ticks', BigInt64Array), time: column('time', Float64Array), line: column('line', Uint32Array),
+  ticks: column('ticks', BigInt64Array), time: column('time', Float64Array), log: column('log', Uint16Array), line: column('line', Uint32Array),
 };
 // Ticks as doubles: exact up to 2^53, enough to add and draw.
 exits.spent = Float64Array.from(exits.ticks, Number);

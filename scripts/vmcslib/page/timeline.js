@@ -197,20 +197,20 @@ function exitRow(index) {
   swatch.style.background = colourOf(reason);
   return make('div', { class: 'exit' + (index === line.picked ? ' picked' : ''), 'data-exit': index, onclick: () => pickExit(index) },
     make('span', { class: 'right quiet' }, commas(index)), make('span', {}, hex(exits.cpu[index], 2)),
-    make('span', {}, kindName(index)), make('span', { class: 'num' }, hex(exits.rip[index], 16)),
+    make('span', {}, kindName(index)), make('span', { class: 'num' }, exits.rip[index] ? hex(exits.rip[index], 16) : ''),
     make('span', {}, swatch, reasonName(reason) + (exits.failed[index] ? ' ✗' : '')),
     make('span', { class: 'num' }, exits.qualification[index] ? hex(exits.qualification[index]) : ''),
     make('span', { class: 'right' }, exits.ticks[index] >= 0n ? commas(exits.spent[index]) : ''));
 }
 
-const KINDS = { 101: 'L1 to L0, back to L1', 102: 'L1 to L0, on to L2 (VM entry)', 201: 'L2 to L0, reflected to L1', 202: 'L2 to L0, back to L2', exit: 'exit' };
+const KINDS = { 101: 'L1 to L0, back to L1', 102: 'L1 to L0, on to L2 (VM entry)', 201: 'L2 to L0, reflected to L1', 202: 'L2 to L0, back to L2', exit: 'from the guest' };
 function pickExit(index) {
   line.picked = index;
   const near = dumpsOf(index), rows = [];
   const add = (name, value) => value && rows.push(make('dt', {}, name), make('dd', { class: /^0x/.test(value) ? 'num' : '' }, value));
   add('kind', `${kindName(index)}: ${KINDS[kindName(index)] || ''}`);
   add('CPU', hex(exits.cpu[index], 2)); add('line', commas(exits.line[index]));
-  add('RIP', hex(exits.rip[index], 16)); add('qualification', hex(exits.qualification[index]));
+  add('RIP', exits.rip[index] ? hex(exits.rip[index], 16) : ''); add('qualification', hex(exits.qualification[index]));
   add('means', data.qualifications[exits.reason[index] + ':' + exits.qualification[index].toString(16)]);
   add('injected', exits.inject[index] ? hex(exits.inject[index], 8) : '');
   add(data.unit, exits.ticks[index] >= 0n ? commas(exits.spent[index]) : '');
@@ -225,8 +225,8 @@ function pickExit(index) {
 function dumpsOf(index) {
   const cpu = hex(exits.cpu[index], 2), start = exits.line[index];
   let end = Infinity;
-  for (let n = index + 1; n < exits.count; n++) if (exits.cpu[n] === exits.cpu[index]) { end = exits.line[n]; break; }
-  const own = data.dumps.map((dump, number) => [dump, number]).filter(([dump]) => !dump.cpu || dump.cpu === cpu);
+  for (let n = index + 1; n < exits.count; n++) if (exits.log[n] !== exits.log[index]) break; else if (exits.cpu[n] === exits.cpu[index]) { end = exits.line[n]; break; }
+  const own = data.dumps.map((dump, number) => [dump, number]).filter(([dump]) => dump.log === exits.log[index] && (!dump.cpu || dump.cpu === cpu));
   const after = own.filter(([dump]) => dump.line > start && dump.line < end);
   if (after.length) return after.map(pair => pair[1]).slice(0, 3);
   const before = own.filter(([dump]) => dump.line < start);
@@ -305,7 +305,7 @@ function startLanes() {
     const { index } = nearest(event);
     tip.hidden = index < 0;
     if (index < 0) return;
-    tip.textContent = `#${commas(index)} ${kindName(index)} ${reasonName(exits.reason[index])} at ${hex(exits.rip[index])}` + (exits.ticks[index] >= 0n ? `, ${commas(exits.spent[index])} ${data.unit}` : '');
+    tip.textContent = `#${commas(index)} ${kindName(index)} ${reasonName(exits.reason[index])}${exits.rip[index] ? ' at ' + hex(exits.rip[index]) : ''}` + (exits.ticks[index] >= 0n ? `, ${commas(exits.spent[index])} ${data.unit}` : '');
     const { x, y } = at(lanes, event);
     tip.style.left = Math.min(x + 28, lanes.clientWidth - tip.offsetWidth) + 'px'; tip.style.top = y + 26 + 'px';
   });
