@@ -28,3 +28,6 @@ _Noreturn void watchdog_bite(void);
 
 /** How many interrupts of @vector this CPU has taken; resets the counter. */
 u32 interrupt_take_count(u32 vector);
+
+/** Ends blocking by NMI, as an IRET does; a held NMI comes right after. */
+void nmi_unblock(void);

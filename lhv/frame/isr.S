@@ -210,4 +210,23 @@ user_enter:
 	push	%eax
 	iret
 #endif
+/* void nmi_unblock(void): an IRET to its return address. */
+	.globl	nmi_unblock
+nmi_unblock:
+#ifdef __x86_64__
+	pop	%rax
+	mov	%rsp, %rcx
+	push	$0x10
+	push	%rcx
+	pushfq
+	push	$0x08
+	push	%rax
+	iretq
+#else
+	pop	%eax
+	pushf
+	push	$0x08
+	push	%eax
+	iret
+#endif
 	.section .note.GNU-stack, "", @progbits

@@ -121,7 +121,7 @@ static void segments(enum l2_mode mode, u64 *want)
 	static const struct segment_view real_code = { 0, REAL_LIMIT, RIGHTS_REAL_CODE };
 	static const struct segment_view real_data = { 0, REAL_LIMIT, RIGHTS_REAL_DATA };
 	static const struct segment_view v86 = { 0, REAL_LIMIT, RIGHTS_V86 };
-	bool wide = mode == L2_LONG && IS_64BIT;
+	bool wide = mode == L2_LONG || !IS_64BIT; /* L1's own code segment */
 	u16 code = wide ? SELECTOR_CODE : SELECTOR_CODE32;
 
 	for (unsigned int n = 0; n < 6; n++) {

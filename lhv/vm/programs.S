@@ -209,13 +209,40 @@ program read_rounds
 	jnz	1b
 	vmcall
 
+program read_crs
+	mov	%cr4, DX
+	mov	%cr0, AX
+	vmcall
+
+program rdtsc
+	rdtsc
+	vmcall
+
 #ifdef __x86_64__
+/* To user mode by SYSRET, SYSCALL there, VMCALL in the handler, SYSRET, VMCALL. */
+program syscall_round_trip
+	lea	1f(%rip), %rcx
+	mov	$0x002, %r11d
+	sysretq
+1:	syscall
+	vmcall
+program syscall_entry
+	vmcall
+	sysretq
+
 program read_cr8
 	mov	%cr8, %rax
 	vmcall
 program write_cr8
 	mov	%rax, %cr8
 	vmcall
+#else
+	.globl	l2_read_cr8, l2_write_cr8, l2_syscall_round_trip, l2_syscall_entry
+l2_read_cr8:
+l2_write_cr8:
+l2_syscall_round_trip:
+l2_syscall_entry:
+	ud2
 #endif
 
 /* 32-bit code, for L2_PAE, L2_PLAIN, L2_FLAT and L2_COMPAT. */
