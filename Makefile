@@ -82,7 +82,7 @@ bench: all
 
 # --- The hypervisor: one image for each hypapp ---
 
-CORE_C := $(filter-out xmhf/test/% nested/test/% nested/ept02/tracker_%,$(wildcard xmhf/*/*.c nested/*.c nested/*/*.c)) nested/ept02/tracker_always.c
+CORE_C := $(filter-out xmhf/test/% nested/test/%,$(wildcard xmhf/*/*.c nested/*.c nested/*/*.c))
 CORE_S := $(filter-out xmhf/boot/multiboot.S,$(wildcard xmhf/*/*.S))
 
 # $(1): hypapp

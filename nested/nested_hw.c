@@ -18,7 +18,7 @@
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
 
-#define EPT02_PAGES 512
+#define EPT02_PAGES 960
 
 struct nested_shared nested_shared;
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "nested/ept02/ept02.h"
+#include "nested/ept02/tracker.h"
 #include "nested/vmcs02/controls.h"
 #include "nested/vmcs02/msr_bitmap.h"
 #include "nested/vmcs12/vmcs12.h"
@@ -68,6 +69,8 @@ struct vmcs12_slot {
 	bool vmcs02_launched;
 	bool launching;	 /* the VM entry under way is a VMLAUNCH: if it fails, VMCS02 stays clear */
 	u64 *msr_bitmap; /* VMCS02's */
+	struct tracked_copy msr_bitmap_source;
+	u32 msr_bitmap_controls; /* secondary controls that the merge depended on */
 	hpa_t msr_bitmap_address;
 	struct control_words words12; /* VMCS12's controls as of the last commit */
 	u32 entry02;		      /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */

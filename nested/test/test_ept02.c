@@ -5,7 +5,7 @@
  */
 /* sources: nested/ept02/ept12.c nested/ept02/ept02.c nested/ept02/tables.c
  * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c
- * nested/ept02/tracker_always.c */
+ * nested/test/tracker_always.c */
 #include "nested/test/ept_world.h"
 
 #define EPTP(table, flags) (world_table(table) | 3 << 3 | 6 | (flags))

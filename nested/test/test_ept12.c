@@ -5,7 +5,7 @@
  */
 /* sources: nested/ept02/ept12.c nested/ept02/ept02.c nested/ept02/tables.c
  * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c
- * nested/ept02/tracker_always.c */
+ * nested/test/tracker_always.c */
 #include "nested/test/ept_world.h"
 
 #define L2_ADDRESS 0x0123456789ULL /* no index is the same as another, or 0 */

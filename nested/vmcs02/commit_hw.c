@@ -171,16 +171,27 @@ static void write_event(const struct vmcs12 *v)
 	vmcs_write(VMCS_entry_instruction_length, v->entry_instruction_length);
 }
 
-static void write_msr_bitmap(struct vmcs12_slot *slot)
+static void merge_msr_bitmap(struct vmcs12_slot *slot, l1pa_t address)
 {
 	const u64 *page;
 
-	if (!(slot->words12.proc1 & PROC1_USE_MSR_BITMAPS))
-		return;
-	page = l1_memory_view(l1pa(slot->vmcs12.msr_bitmap_address), PAGE_SIZE);
+	tracker_begin_copy(&slot->msr_bitmap_source, address);
+	page = l1_memory_view(address, PAGE_SIZE);
 	if (!page)
 		page = hpa_to_pointer(nested_shared.ones);
 	msr_bitmap_merge(page, &nested_shared.wishes, &slot->words12, slot->msr_bitmap);
+	slot->msr_bitmap_controls = slot->words12.proc2;
+}
+
+/* L1 may edit its bitmap without any VM instruction: the write tracker tells. */
+static void write_msr_bitmap(struct vmcs12_slot *slot)
+{
+	l1pa_t address = l1pa(slot->vmcs12.msr_bitmap_address);
+
+	if ((slot->words12.proc1 & PROC1_USE_MSR_BITMAPS) &&
+	    (!tracker_is_current(&slot->msr_bitmap_source, address) ||
+	     slot->msr_bitmap_controls != slot->words12.proc2))
+		merge_msr_bitmap(slot, address);
 }
 
 void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct l1_inherited *l1,

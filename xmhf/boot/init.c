@@ -154,6 +154,7 @@ static struct ept01_settings ept_settings(void)
 	return (struct ept01_settings){
 		.top_of_ram = machine.top_of_ram,
 		.ept_vpid = machine.caps.ept_vpid,
+		.use_accessed_dirty = machine.vmx_for_l1, /* nested/ept02/tracker.c */
 		.physical_address_width = machine.caps.physical_address_width,
 		.hidden_count = 1,
 		.hidden = { { machine.hidden_base, machine.hidden_size } },

@@ -436,6 +436,16 @@ enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 r
 	return EPT01_DONE;
 }
 
+u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page)
+{
+	u64 *entry;
+
+	if (!is_page(ept, page) || page.v >= ept->eager_end ||
+	    reach_page(ept, page.v, &entry) != EPT01_DONE || !is_present(*entry))
+		return NULL;
+	return entry;
+}
+
 void ept01_restore(struct ept01 *ept, l1pa_t page)
 {
 	unsigned int level;

@@ -80,7 +80,7 @@ u64 ept01_pages_needed(const struct ept01_settings *settings, const struct mtrr_
  */
 u64 ept01_pool_pages(const struct ept01_settings *settings, const struct mtrr_state *mtrr);
 
-#define EPT01_SPARE_PAGES    64
+#define EPT01_SPARE_PAGES    512
 #define EPT01_POOL_PAGES_MAX (512 + EPT01_SPARE_PAGES)
 #define EPT01_POOL_PAGES_MIN 8
 
@@ -107,6 +107,13 @@ enum ept01_result ept01_set_permission(struct ept01 *ept, l1pa_t page, u64 right
 /** Overrides the 4 KiB page at @page, hidden or not: it leads to @to, with @rights and @type. */
 enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 rights,
 				 enum memory_type type);
+
+/**
+ * The entry that maps the 4 KiB page at @page, made by splitting larger pages; translations stay as
+ * they are.  For the accessed and dirty flags in it.  NULL where nothing is mapped, or the pool is
+ * exhausted.  The pointer stays good: tables of eagerly mapped memory are never freed.
+ */
+u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page);
 
 /** Ends any override of the 4 KiB page at @page. */
 void ept01_restore(struct ept01 *ept, l1pa_t page);

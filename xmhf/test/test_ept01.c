@@ -503,13 +503,14 @@ static void test_shared_pool(void)
 
 	start(POOL_PAGES);
 	settings.ept_vpid &= ~EPT_CAP_1G;
-	settings.top_of_ram = 800 * GIB;
+	settings.physical_address_width = mtrr.physical_address_width = 46;
+	settings.top_of_ram = 1800 * GIB;
 	build();
 	others = POOL_PAGES - EPT01_POOL_PAGES_MAX;
 	ok(pool.free >= others, "at least %llu pages are left, got %u", others, pool.free);
 	is_u64(ept.pages, POOL_PAGES - pool.free, "pages in use");
 	flushes = 0;
-	for (u64 i = 1; i < 800; i++) {
+	for (u64 i = 1; i < 1800; i++) {
 		UNTIL_DONE(result, ept01_map_on_demand(&ept, l1pa(i * GIB)));
 		if (result != EPT01_DONE && result != EPT01_PRESENT && !is_hidden(i * GIB))
 			ok(0, "GiB %llu, result %u", i, (unsigned int)result);

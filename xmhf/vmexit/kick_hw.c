@@ -3,6 +3,7 @@
 #include "xmhf/vmexit/kick.h"
 
 #include "xmhf/cpu/apic_hw.h"
+#include "xmhf/vmx/ept01_shared.h"
 #include "xmhf/vmx/panic.h"
 #include "xmhf/x86/insn.h"
 
@@ -116,4 +117,24 @@ void kick_lock_ept(struct vcpu *vcpu)
 		kick_answer(vcpu);
 		cpu_relax();
 	}
+}
+
+static struct vcpu *own_vcpu(void)
+{
+	return vcpu_of_cpu(this_cpu());
+}
+
+void ept01_lock(void)
+{
+	kick_lock_ept(own_vcpu());
+}
+
+void ept01_unlock(void)
+{
+	spin_unlock(&machine.ept_lock);
+}
+
+void ept01_flush_all_cpus(void)
+{
+	kick_flush_ept(own_vcpu());
 }
