@@ -259,6 +259,7 @@ static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
 		log_line("VMCS02 refused by the processor: exit reason 0x%x, qualification 0x%llx",
 			 reason, qualification);
 	slot->vmcs02_launched = !slot->launching;
+	slot->launched = slot->was_launched;
 	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification);
 	return NESTED_DONE;
 }
@@ -320,6 +321,8 @@ void nested_entry_refused(struct vcpu *vcpu)
 		log_line("VMCS02 refused by the processor: VM-instruction error %u (%s)", error,
 			 vm_instruction_error_text(error));
 	slot->vmcs02_launched = !slot->launching;
+	slot->launched = slot->was_launched;
+	vmcs_write(VMCS_entry_interruption_information, 0);
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;

@@ -15,6 +15,7 @@
 
 #include "nested/ept02/ept02.h"
 #include "nested/ept02/tracker.h"
+#include "nested/exit/host_state.h"
 #include "nested/vmcs02/controls.h"
 #include "nested/vmcs02/msr_bitmap.h"
 #include "nested/vmcs12/vmcs12.h"
@@ -57,11 +58,14 @@ struct vmcs12_slot {
 	u64 address; /* of VMCS12's region in L1's memory; NO_VMCS: the slot is free */
 	bool active; /* between VMPTRLD and VMCLEAR: the copy is what counts, not the region */
 	bool launched;
+	bool was_launched; /* before the VM entry under way, which may fail */
 	u64 last_used;
 	struct vmcs12 vmcs12;
 	struct field_set dirty; /* VMCS12 is newer than VMCS02 */
 	struct field_set stale; /* VMCS02 is newer than VMCS12 */
 	u32 unchecked;		/* CHECK_* since the last VM entry that passed them */
+	struct host_state host; /* L1's state after an exit, of VMCS12's host-state area */
+	bool host_is_current;	/* but for what each exit adds */
 	bool checked_in_ia32e;	/* L1's mode at that entry */
 
 	hpa_t vmcs02;
@@ -93,6 +97,7 @@ struct nested_statistics {
 
 struct nested {
 	enum nested_mode mode;
+	u64 l1_interruptibility; /* in VMCS01 */
 	bool init_pending; /* an INIT that waits for VMXOFF */
 	u64 vmxon_pointer;
 	struct vmcs12_slot *current;   /* NULL: no current VMCS */

@@ -206,6 +206,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 		return ENTER_DONE;
 	}
 	vpid02_entering(nested, slot);
+	slot->was_launched = slot->launched;
 	slot->launched = true;
 	nested->mode = NESTED_NON_ROOT;
 	nested->statistics.entries++;

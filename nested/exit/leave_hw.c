@@ -11,20 +11,29 @@
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
-static void write_segment(unsigned int number, const struct l1_segment *s)
-{
-	vmcs_write(VMCS_guest_es_selector + 2 * number, s->selector);
-	vmcs_write(VMCS_guest_es_base + 2 * number, s->base);
-	vmcs_write(VMCS_guest_es_limit + 2 * number, s->limit);
-	vmcs_write(VMCS_guest_es_access_rights + 2 * number, s->access_rights);
-}
+/* Base and limit of an unusable segment are undefined, but for the base of FS and GS. */
+#define WRITE_SEGMENT(name, s, has_base)                                                           \
+	do {                                                                                       \
+		bool usable_ = !((s)->access_rights & ACCESS_RIGHTS_UNUSABLE);                     \
+                                                                                                   \
+		vmcs_write(VMCS_guest_##name##_selector, (s)->selector);                           \
+		vmcs_write(VMCS_guest_##name##_access_rights, (s)->access_rights);                 \
+		if (usable_)                                                                       \
+			vmcs_write(VMCS_guest_##name##_limit, (s)->limit);                         \
+		if (usable_ || (has_base))                                                         \
+			vmcs_write(VMCS_guest_##name##_base, (s)->base);                           \
+	} while (0)
 
 static void write_descriptor_tables(const struct host_state *h)
 {
-	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
-		write_segment(i, &h->segments[i]);
-	write_segment(6, &h->ldtr);
-	write_segment(7, &h->tr);
+	WRITE_SEGMENT(es, &h->segments[SEGMENT_ES], false);
+	WRITE_SEGMENT(cs, &h->segments[SEGMENT_CS], false);
+	WRITE_SEGMENT(ss, &h->segments[SEGMENT_SS], false);
+	WRITE_SEGMENT(ds, &h->segments[SEGMENT_DS], false);
+	WRITE_SEGMENT(fs, &h->segments[SEGMENT_FS], true);
+	WRITE_SEGMENT(gs, &h->segments[SEGMENT_GS], true);
+	WRITE_SEGMENT(ldtr, &h->ldtr, false);
+	WRITE_SEGMENT(tr, &h->tr, false);
 	vmcs_write(VMCS_guest_gdtr_base, h->gdtr_base);
 	vmcs_write(VMCS_guest_gdtr_limit, h->gdtr_limit);
 	vmcs_write(VMCS_guest_idtr_base, h->idtr_base);
@@ -38,16 +47,15 @@ static void write_msrs(const struct host_state *h)
 	vmcs_write(VMCS_guest_ia32_sysenter_esp, h->sysenter_esp);
 	vmcs_write(VMCS_guest_ia32_sysenter_eip, h->sysenter_eip);
 	vmcs_write(VMCS_guest_ia32_efer, h->efer);
-	if (h->loads_pat)
-		vmcs_write(VMCS_guest_ia32_pat, h->pat);
 }
 
-static void write_host_state(const struct host_state *h)
+/*
+ * What VMCS01 holds already is not written: L1 was active when it executed VMLAUNCH or VMRESUME,
+ * had no debug exception pending, and was in the mode that "host address-space size" returns to
+ * ("Checks Related to Address-Space Size").
+ */
+static void write_host_state(struct nested *nested, const struct host_state *h)
 {
-	u64 entry = vmcs_read(VMCS_entry_controls);
-
-	vmcs_write(VMCS_entry_controls, h->efer & EFER_LMA ? entry | ENTRY_IA32E_MODE_GUEST
-							   : entry & ~(u64)ENTRY_IA32E_MODE_GUEST);
 	vmcs_write(VMCS_guest_cr0, h->cr0);
 	vmcs_write(VMCS_guest_cr3, h->cr3);
 	vmcs_write(VMCS_guest_cr4, h->cr4);
@@ -55,9 +63,8 @@ static void write_host_state(const struct host_state *h)
 	vmcs_write(VMCS_guest_rip, h->rip);
 	vmcs_write(VMCS_guest_rsp, h->rsp);
 	vmcs_write(VMCS_guest_rflags, h->rflags);
-	vmcs_write(VMCS_guest_interruptibility_state, h->interruptibility_state);
-	vmcs_write(VMCS_guest_pending_debug_exceptions, h->pending_debug_exceptions);
-	vmcs_write(VMCS_guest_activity_state, h->activity_state);
+	if (h->interruptibility_state != nested->l1_interruptibility)
+		vmcs_write(VMCS_guest_interruptibility_state, h->interruptibility_state);
 	write_descriptor_tables(h);
 	write_msrs(h);
 }
@@ -91,34 +98,45 @@ static void vmx_abort(struct vcpu *vcpu, const struct vmcs12_slot *slot, enum vm
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_SHUTDOWN);
 }
 
+static void read_before(u32 reason, struct host_state_before *before)
+{
+	u64 nmi = INTR_INFO_VALID | field_make(INTR_INFO_TYPE, INTR_TYPE_NMI);
+
+	before->cr0 = vmcs_read(VMCS_guest_cr0);
+	before->efer = vmcs_read(VMCS_guest_ia32_efer);
+	before->interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
+	before->exit_is_nmi = reason == EXIT_REASON_EXCEPTION_OR_NMI &&
+			      (vmcs_read(VMCS_exit_interruption_information) &
+			       (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
+}
+
+static void compute(struct vmcs12_slot *slot, const struct host_state_before *before)
+{
+	if (slot->host_is_current) {
+		host_state_update(&slot->vmcs12, &nested_shared.caps12, before, &slot->host);
+		return;
+	}
+	host_state_compute(&slot->vmcs12, &nested_shared.caps12, before, &slot->host);
+	slot->host_is_current = true;
+}
+
 /* VMCS02 is current; VMCS01 is afterwards, with L1's state after the exit. */
 static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
 {
-	u64 nmi = INTR_INFO_VALID | field_make(INTR_INFO_TYPE, INTR_TYPE_NMI);
-	struct host_state_before before = {
-		.cr0 = vmcs_read(VMCS_guest_cr0),
-		.efer = vmcs_read(VMCS_guest_ia32_efer),
-	};
-	struct host_state h;
-	u64 pat = 0;
+	bool loads_pat = slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT;
+	struct host_state_before before;
+	u64 pat;
 
-	if (reason == EXIT_REASON_EXCEPTION_OR_NMI)
-		before.exit_is_nmi = (vmcs_read(VMCS_exit_interruption_information) &
-				      (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
-	before.interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
-	if (!(slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT))
-		pat = vmcs_read(VMCS_guest_ia32_pat);
+	read_before(reason, &before);
+	/* Where nothing loads it, L1 goes on with what L2 had. */
+	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
-	host_state_compute(&slot->vmcs12, &nested_shared.caps12, &before, &h);
-	if (!h.loads_pat) {
-		/* Nothing loads it, so L1 goes on with what L2 had. */
-		h.loads_pat = true;
-		h.pat = pat;
-	}
-	write_host_state(&h);
-	if (!load_pdptes(&h)) {
+	compute(slot, &before);
+	write_host_state(vcpu->nested, &slot->host);
+	vmcs_write(VMCS_guest_ia32_pat, pat);
+	if (!load_pdptes(&slot->host)) {
 		vmx_abort(vcpu, slot, VMX_ABORT_HOST_PDPTE);
 		return;
 	}
@@ -143,6 +161,8 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 void leave_failed_entry(struct vcpu *vcpu, struct vmcs12_slot *slot, enum exit_reason reason,
 			u64 qualification)
 {
+	/* The event is VMCS12's still, and not VMCS02's: the next entry may have none. */
+	vmcs_write(VMCS_entry_interruption_information, 0);
 	load_l1(vcpu, slot, reason);
 	lazy_override(slot, VMCS_INDEX_exit_reason, reason | EXIT_REASON_ENTRY_FAILURE);
 	lazy_override(slot, VMCS_INDEX_exit_qualification, qualification);

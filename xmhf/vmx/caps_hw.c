@@ -36,13 +36,27 @@ static void read_secondary(struct vmx_caps *caps)
 		msr_or_zero(caps->proc2.may_be_1 & PROC2_ENABLE_VM_FUNCTIONS, MSR_IA32_VMX_VMFUNC);
 }
 
+/*
+ * The width that canonical addresses in MSRs and VMCSs have.  On a processor with 5-level paging
+ * it is the one of CPUID whatever CR4.LA57 says; an emulator that goes by CR4.LA57 is found out
+ * here, as a VM entry with a wider address would fail on it.
+ */
+static u8 canonical_width(u8 of_cpuid)
+{
+	u64 before = rdmsr(MSR_IA32_KERNEL_GS_BASE);
+	u8 width = wrmsr_safe(MSR_IA32_KERNEL_GS_BASE, BIT(of_cpuid - 2)) ? of_cpuid : 48;
+
+	wrmsr(MSR_IA32_KERNEL_GS_BASE, before);
+	return width;
+}
+
 static void read_processor(struct vmx_caps *caps)
 {
 	struct cpuid_result extended = cpuid(0x80000001, 0), sizes = cpuid(0x80000008, 0);
 	u64 v;
 
 	caps->physical_address_width = (u8)sizes.eax;
-	caps->linear_address_width = (u8)(sizes.eax >> 8);
+	caps->linear_address_width = canonical_width((u8)(sizes.eax >> 8));
 	caps->efer_valid = EFER_LME | EFER_LMA;
 	if (extended.edx & CPUID_80000001_EDX_SYSCALL)
 		caps->efer_valid |= EFER_SCE;
