@@ -18,7 +18,7 @@ LDFLAGS_IMAGE := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096
 	check-emu-all bench
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf
+all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/crash/xmhf.elf
 
 help:
 	@echo 'make run            set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
@@ -112,7 +112,7 @@ $(BUILD)/$(1)/xmhf.elf: $(BUILD)/$(1)/multiboot.o xmhf/boot/multiboot.lds
 
 -include $$($(1)_OBJS:.o=.d)
 endef
-$(foreach h,$(sort none trace $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
+$(foreach h,$(sort none trace crash $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
 
 # --- lhv: the test guest, a 64-bit and a 32-bit build of the same sources ---
 

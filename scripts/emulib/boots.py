@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of boots."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lablib.boot import BootConfig
-from lablib.paths import BUILD
+from lablib.paths import BUILD, ROOT
 
-from .payloads import payload, spoil
+from .payloads import crash, payload, spoil
 
 NONE = BUILD / "none" / "xmhf.elf"
 TRACE = BUILD / "trace" / "xmhf.elf"
@@ -21,6 +23,9 @@ class Row:
     what: str
     expect: list[str] = field(default_factory=list)
     forbid: list[str] = field(default_factory=list)
+    expect_in_log: list[str] = field(default_factory=list)  # Bochs' log
+    expect_in_backtrace: list[str] = field(default_factory=list)  # with names
+    check: Callable[[str], list[str]] | None = None  # problems of the serial output
     verdict: bool = True  # LAB-RESULT pass is expected
     quick: bool = False  # part of every run
     weight: int = 1  # about how many seconds it takes, by tens
@@ -154,4 +159,41 @@ IN_L1 = [
         boot={"bochs_options": ["cpu: reset_on_triple_fault=1"]}),
 ]
 
-BOOTS: list[Row] = [*MAIN, *MODELS, *FALLBACK, *OPTIONS, *BAD, *IN_L1]
+CRASH = BUILD / "crash" / "xmhf.elf"
+HALTED = r"CPU{}  \] CPU is in long mode \(halted"
+
+
+def vmcs_dump_problems(serial: str) -> list[str]:
+    """The panic's dump must have every field of the table, in the order of encodings."""
+    table = (ROOT / "xmhf" / "x86" / "vmcs_fields.def").read_text()
+    fields = re.findall(r"^VMCS_FIELD\(\w+,\s*(\w+),\s*(0x[0-9a-f]+)", table, re.MULTILINE)
+    dumped = re.findall(r"^CPU\(0x00\): \((0x[0-9a-f]+)\) @panic01@(\w+) = \S+$", serial, re.MULTILINE)
+    lacking = [name for name, _ in fields if name not in [n for _, n in dumped]]
+    problems = [f"VMCS01's dump lacks {len(lacking)} fields, {lacking[0]} for one"] if lacking else []
+    if [encoding for encoding, _ in dumped] != sorted(encoding for encoding, _ in dumped):
+        problems.append("VMCS01's dump is not in the order of encodings")
+    return problems
+
+
+def panic(name: str, number: int, what: str, cause: str, backtrace: list[str], **more) -> Row:
+    """A panic of L0 with three CPUs; every CPU must stop."""
+    return Row(f"panic-{name}", f"panic: {what}",
+               [rf"PANIC: {cause}", r"backtrace: 0x", r"exit of CPU 0x01: 101 0x\w+ cpuid",
+                r"LAB-RESULT fail 0/1\s*\Z"],
+               forbid=[r"no panic"], expect_in_log=[HALTED.format(n) for n in (1, 2)],
+               expect_in_backtrace=backtrace, check=vmcs_dump_problems, verdict=False,
+               boot={"xmhf": CRASH, "l1": f"raw:{crash(number)}", "cpus": 3, "timeout": 60.0}, **more)
+
+
+PANIC = [
+    panic("bug", 0, "a bug_if()", r"hypapps/crash/crash.c:\d+: bug_if\(how == CRASH_BUG\)",
+          [r"crash\.c:\d+", r"vmexit_vmcall\+", r"vmexit_handle\+"], quick=True),
+    panic("page-fault", 1, "L0 touches what is not mapped",
+          r"exception 14 in L0, error code 0x2, rip 0x\w+, cr2 0xffffa00000000000", [r"vmexit_vmcall\+"]),
+    panic("stack", 2, "L0's stack overflows", r"exception 8 in L0", [r"fill_stack"], quick=True),
+    panic("code", 3, "L0 writes to its code", r"exception 14 in L0, error code 0x3, .* cr2 0xffffffff80000000",
+          [r"vmexit_vmcall\+"], quick=True),
+    panic("ud", 4, "L0 executes an invalid instruction", r"exception 6 in L0", [r"crash\.c:\d+"]),
+]
+
+BOOTS: list[Row] = [*MAIN, *MODELS, *FALLBACK, *OPTIONS, *BAD, *IN_L1, *PANIC]

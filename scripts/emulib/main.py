@@ -25,6 +25,12 @@ def problems_of(row: Row, result: BootResult) -> list[str]:
     if result.passed != row.verdict:
         problems.append(f"verdict: {result.reason}")
     problems += [f"not found: {text!r}" for text in row.expect if not re.search(text, serial, re.MULTILINE)]
+    log = (result.out / "log.txt").read_text(errors="replace") if row.expect_in_log else ""
+    problems += [f"not in log.txt: {text!r}" for text in row.expect_in_log if not re.search(text, log, re.MULTILINE)]
+    backtrace = "\n".join(result.backtrace)
+    problems += [f"not in the backtrace: {text!r}" for text in row.expect_in_backtrace if not re.search(text, backtrace)]
+    if row.check:
+        problems += row.check(serial)
     problems += [f"found: {text!r}" for text in row.forbid if re.search(text, serial, re.MULTILINE)]
     return problems
 

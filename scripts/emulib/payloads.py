@@ -47,8 +47,13 @@ def build_one(source: Path, frame: list[str]) -> None:
     payload(source.stem).write_bytes(data + b"\0" * (-len(data) % CYLINDER))
 
 
-SPOILS = 6
-SPOIL_WORD = 508
+CHOICES = {"spoil": range(1, 7), "crash": range(5)}
+CHOICE_WORD = 508  # in the boot sector
+
+
+def crash(number: int) -> Path:
+    """The disk that makes L0 panic, as hypapps/crash numbers the ways."""
+    return payload(f"crash-{number}")
 
 
 def spoil(number: int) -> Path:
@@ -56,12 +61,13 @@ def spoil(number: int) -> Path:
     return payload(f"spoil-{number}")
 
 
-def build_spoils() -> None:
-    """The copies of spoil.img with their numbers."""
-    for number in range(1, SPOILS + 1):
-        data = bytearray(payload("spoil").read_bytes())
-        data[SPOIL_WORD:SPOIL_WORD + 2] = number.to_bytes(2, "little")
-        spoil(number).write_bytes(data)
+def build_choices() -> None:
+    """The copies of an image with their numbers."""
+    for name, numbers in CHOICES.items():
+        for number in numbers:
+            data = bytearray(payload(name).read_bytes())
+            data[CHOICE_WORD:CHOICE_WORD + 2] = number.to_bytes(2, "little")
+            payload(f"{name}-{number}").write_bytes(data)
 
 
 def build_payloads() -> None:
@@ -72,4 +78,4 @@ def build_payloads() -> None:
         if source.name not in FRAME:
             build_one(source, frame)
     payload("no-signature").write_bytes(b"\0" * CYLINDER)
-    build_spoils()
+    build_choices()

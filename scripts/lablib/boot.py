@@ -14,6 +14,7 @@ from . import bochs, images, initramfs, qemu, verdict
 from .errors import LabError, UsageError
 from .paths import BUILD
 from .run import Child
+from .symbols import symbolize
 
 EMULATORS = ("bochs", "qemu", "kvm")
 DEFAULT_MODEL = "corei7_skylake_x"
@@ -62,6 +63,7 @@ class BootResult:
     serial: str
     e9: str
     complaints: list[str]
+    backtrace: list[str] = field(default_factory=list)
 
     @property
     def log(self) -> Path:
@@ -73,7 +75,8 @@ class BootResult:
         word = "PASS" if self.passed else "FAIL"
         ticks = f", {self.ticks} ticks" if self.ticks is not None else ""
         complaints = [] if self.passed else [f"lab: Bochs: {line}\n" for line in self.complaints]
-        return "".join(complaints) + f"lab: {word}: {self.reason} ({self.seconds:.1f} s{ticks}; ended by {self.end}; {self.out})"
+        backtrace = [f"lab: {line}\n" for line in self.backtrace]
+        return "".join(complaints + backtrace) + f"lab: {word}: {self.reason} ({self.seconds:.1f} s{ticks}; ended by {self.end}; {self.out})"
 
 
 def validate(config: BootConfig) -> None:
@@ -254,6 +257,12 @@ def boot_in(config: BootConfig, disks: list[Path], out: Path) -> BootResult:
     return finish(config, child, end, time.monotonic() - start, out)
 
 
+def backtrace_of(config: BootConfig, serial: str) -> list[str]:
+    """The backtrace of a panic, with names if the 64-bit image lies beside the one that booted."""
+    elf = config.xmhf.with_name("xmhf64.elf") if config.xmhf else None
+    return symbolize(serial, elf) if elf and elf.exists() else []
+
+
 def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path) -> BootResult:
     """The result of a run that is over."""
     serial = read_text(out / "serial.txt")
@@ -268,6 +277,7 @@ def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path
         ticks = bochs.last_tick(log)
         (out / "e9.txt").write_text(bochs.e9_text(read_text(out / "out.txt")))
     result = BootResult(judged.passed, reason, end, seconds, ticks, child.status, out, serial,
-                        read_text(out / "e9.txt"), bochs.vmx_complaints(log))
+                        read_text(out / "e9.txt"), bochs.vmx_complaints(log),
+                        backtrace_of(config, serial))
     (out / "status.txt").write_text(f"{result.summary()}\nexit status {child.status}\n")
     return result

@@ -10,7 +10,7 @@
 /* One slot for each CPU, below the last GiB of the address space. */
 #define AREA_BASE   0xffffffffc0000000ULL
 #define AREA_SIZE   (8 * MIB)
-#define STACK_PAGES 4
+#define STACK_PAGES (VCPU_STACK_SIZE / PAGE_SIZE)
 
 /* Pages outside the area: VMXON region, VMCS01, MSR lists, and those of the step. */
 #define LOOSE_PAGES (3 + 2 + ARRAY_SIZE(((struct vcpu *)0)->step.tables))

@@ -7,8 +7,9 @@
 #include "xmhf/vmx/panic.h"
 #include "xmhf/x86/insn.h"
 
-#define STOP_TRIES	       100000
-#define TRIES_BEFORE_NEXT_INIT 50000
+#define TRIES_BEFORE_NEXT_INIT	    50000
+#define STOP_TRIES		    1000000
+#define STOP_TRIES_BEFORE_NEXT_INIT 1009 /* out of step with what the target does */
 
 void kick_answer(struct vcpu *vcpu)
 {
@@ -103,11 +104,15 @@ void panic_stop_other_cpus(struct vcpu *vcpu)
 	}
 	/* A CPU may be dead already: wait only so long. */
 	for (u32 i = 0; i < machine.cpu_count; i++) {
-		if (!machine.vcpus[i] || machine.vcpus[i] == vcpu)
+		const struct vcpu *target = machine.vcpus[i];
+
+		if (!target || target == vcpu)
 			continue;
-		for (u32 tries = 0; tries < STOP_TRIES && !is_done(machine.vcpus[i], KICK_STOP);
-		     tries++)
+		for (u32 tries = 1; tries < STOP_TRIES && !is_done(target, KICK_STOP); tries++) {
+			if (tries % STOP_TRIES_BEFORE_NEXT_INIT == 0)
+				send_init(target);
 			cpu_relax();
+		}
 	}
 }
 

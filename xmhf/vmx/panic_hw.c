@@ -22,10 +22,12 @@ static bool has_panicked;
  * is shown, callers and left-overs alike.  scripts/symbolize names them. */
 static void backtrace(const struct vcpu *vcpu, u64 rip, const u64 *sp)
 {
-	const u64 *end = vcpu->regs;
+	const u64 *end = vcpu->regs, *start = end - VCPU_STACK_SIZE / sizeof(u64);
 	unsigned int shown = 0;
 
 	log_line("backtrace: 0x%016llx", rip);
+	if (sp < start)
+		sp = start; /* the stack overflowed */
 	for (; sp < end && shown < BACKTRACE_DEPTH; sp++) {
 		if (*sp >= (uptr)image_start && *sp < (uptr)image_text_end) {
 			log_line("backtrace: 0x%016llx", *sp);

@@ -54,6 +54,9 @@ struct vcpu {
 #define KICK_FLUSH_EPT 2U /* INVEPT of EPT01 */
 #define KICK_INIT_SENT 4U /* an INIT of L0 is on its way: its exit is not L1's affair */
 
+/** L0's stack of each CPU: it ends at its struct vcpu. */
+#define VCPU_STACK_SIZE 16384
+
 static inline struct vcpu *vcpu_of_cpu(struct cpu *cpu)
 {
 	return (struct vcpu *)((u8 *)cpu - offsetof(struct vcpu, cpu));
