@@ -14,7 +14,7 @@ TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -m
 	$(WARN) $(CONFIG)
 LDFLAGS_IMAGE := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
-.PHONY: all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \
+.PHONY: demo check-clients all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \
 	check-emu-all bench
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/crash/xmhf.elf
 
 help:
 	@echo 'make run            set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
+	@echo 'make demo           GRUB -> xmhf -> Debian Linux -> KVM -> Debian Linux, live, half a minute'
 	@echo 'make test           set up what is missing, and run all tests; the sum is the last line'
 	@echo
 	@echo 'make all            the hypervisor, with hypapp none and trace: build/*/xmhf.elf'
@@ -31,6 +32,7 @@ help:
 	@echo 'make check-fuzz     fuzzers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each'
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
+	@echo 'make check-clients  KVM in Debian as L1, natively and on xmhf; the innermost Linux gives the verdict'
 	@echo 'make bench          ticks of boot and of intercepted instructions, against golden values'
 	@echo 'make clean          removes build/'
 
@@ -76,6 +78,15 @@ check-emu: all
 
 check-emu-all: all
 	$(Q)scripts/check-emu --all
+
+# Nothing but the hypervisor is built: the scripts build what their guests need.
+demo: setup
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/trace/xmhf.elf
+	$(Q)scripts/clients demo
+
+check-clients: setup
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/trace/xmhf.elf
+	$(Q)scripts/clients run
 
 bench: all
 	$(Q)scripts/bench

@@ -17,11 +17,14 @@ enum { UART_DATA, UART_IER, UART_IIR, UART_LCR, UART_MCR, UART_LSR, UART_MSR, UA
 #define MSR_READY      0xb0u
 #define LINE_SIZE      256u
 #define CMOS_DATA_PORT 0x71u
+#define PM_ENABLE      2u /* the status register before it stays 0 */
 
 static struct {
 	u8 ier, lcr, mcr, scratch, divisor[2];
 	bool emptied; /* since the last time the guest was told */
 } uart;
+
+static u8 pm[PM_PORTS_N];
 
 static char line[LINE_SIZE];
 static size_t line_used;
@@ -112,10 +115,19 @@ static void write_uart(const struct vm *vm, u32 offset, u8 value)
 	}
 }
 
-/* A clock that says nothing, fixed ACPI registers at rest; all else is not there. */
+/* ACPI's event enable and control registers keep what is written; nothing ever happens. */
+static void write_other(u32 port, u8 value)
+{
+	if (port - PM_PORTS < PM_PORTS_N && port - PM_PORTS >= PM_ENABLE)
+		pm[port - PM_PORTS] = value;
+}
+
+/* A clock that says nothing, ACPI's registers; all else is not there. */
 static u8 read_other(u32 port)
 {
-	return port == CMOS_DATA_PORT || port - PM_PORTS < PM_PORTS_N ? 0 : 0xff;
+	if (port - PM_PORTS < PM_PORTS_N)
+		return pm[port - PM_PORTS];
+	return port == CMOS_DATA_PORT ? 0 : 0xff;
 }
 
 bool device_access(struct vm *vm, struct kvm_run *run, int *status)
@@ -131,7 +143,9 @@ bool device_access(struct vm *vm, struct kvm_run *run, int *status)
 	for (u32 i = 0; i < bytes; i++) {
 		if (is_out && is_uart)
 			write_uart(vm, port - UART_PORT, data[i]);
-		else if (!is_out)
+		else if (is_out)
+			write_other(port + i, data[i]);
+		else
 			data[i] = is_uart ? read_uart(vm, port - UART_PORT) : read_other(port + i);
 	}
 	return false;

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the levels counted, read from a run's serial output.  Pure."""
+
+import re
+from dataclasses import dataclass, field
+
+from lablib.verdict import views
+
+L0_ROW = re.compile(r"^PROBE exits total (\d{3}) (\S+) +(\d+) +(\d+) ", re.MULTILINE)
+KVM_ROW = re.compile(r"^KVM-STATS (\S+) +(\d+)\s*$", re.MULTILINE)
+STAGE = re.compile(r"^PROBE (\S+) tsc=(\d+)\s*$", re.MULTILINE)
+
+
+@dataclass
+class Counts:
+    """Exits as L0 and as L1 counted them, and the time stamps of the stages."""
+
+    exits: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    kvm: dict[str, int] = field(default_factory=dict)
+    stages: list[tuple[str, int]] = field(default_factory=list)
+
+    def total(self, kind: str) -> tuple[int, int]:
+        """Count and ticks of all exits of one kind."""
+        rows = self.exits.get(kind, {}).values()
+        return sum(count for count, _ in rows), sum(ticks for _, ticks in rows)
+
+    def ticks_between(self, first: str, last: str) -> int | None:
+        """Ticks from one stage to another; None when one is missing."""
+        at = dict(self.stages)
+        return at[last] - at[first] if first in at and last in at else None
+
+
+def parse(serial: str) -> Counts:
+    """All counts of a run; KVM's are summed over the runs of its VMs."""
+    text = views(serial)[1]
+    counts = Counts()
+    for kind, reason, count, ticks in L0_ROW.findall(text):
+        counts.exits.setdefault(kind, {})[reason] = (int(count), int(ticks))
+    for name, value in KVM_ROW.findall(text):
+        counts.kvm[name] = counts.kvm.get(name, 0) + int(value)
+    counts.stages = [(name, int(tsc)) for name, tsc in STAGE.findall(text)]
+    return counts
+
+
+def per_level(counts: Counts) -> list[str]:
+    """The lines of the summary: who exited to whom, how often, for how many ticks."""
+    what = {"101": "L1 -> L0 -> L1", "102": "L1 -> L0 -> L2", "201": "L2 -> L0 -> L1",
+            "202": "L2 -> L0 -> L2"}
+    lines = [f"{'kind':4} {'way':15} {'exits':>9} {'ticks':>12} {'each':>7}"]
+    for kind in sorted(counts.exits):
+        count, ticks = counts.total(kind)
+        lines.append(f"{kind:4} {what.get(kind, '?'):15} {count:9} {ticks:12} {ticks // max(count, 1):7}")
+    if "exits" in counts.kvm:
+        lines.append(f"KVM  counted {counts.kvm['exits']} exits of L2")
+    return lines
+
+
+def missing(counts: Counts) -> list[str]:
+    """Why not all levels have said their counts, or why these disagree; empty when they do."""
+    problems = [f"L0 printed no exits of kind {kind}" for kind in ("201", "202")
+                if counts.total(kind)[0] == 0]
+    if not counts.kvm.get("exits"):
+        problems.append("L1 printed no count of L2's exits")
+    elif counts.kvm["exits"] != counts.total("201")[0]:
+        problems.append(f"L0 reflected {counts.total('201')[0]} exits of L2, "
+                        f"KVM counted {counts.kvm['exits']}")
+    return problems
