@@ -117,7 +117,6 @@ static const struct entry_row rows[] = {
 	{ "inject/invalid-junk", ROW_ENTERS, 0, 0, { SET(entry_interruption_information, 0x7fffffff), SET(entry_exception_error_code, ~0U), SET(entry_instruction_length, ~0U) } },
 	{ "inject/type-1", ROW_FAILS_7, 0, 0, { SET(entry_interruption_information, INJECT(1, 32)) } },
 	{ "inject/type-7-vector-1", ROW_FAILS_7, 0, 0, { HAS(PROC1, PROC1_MONITOR_TRAP_FLAG), SET(entry_interruption_information, INJECT(7, 1)) } },
-	{ "inject/type-7-without-mtf", ROW_FAILS_7, 0, 0, { LACKS(PROC1, PROC1_MONITOR_TRAP_FLAG), SET(entry_interruption_information, INJECT(7, 0)) } },
 	{ "inject/nmi-vector-3", ROW_FAILS_7, 0, 0, { SET(entry_interruption_information, INJECT(2, 3)) } },
 	{ "inject/exception-vector-32", ROW_FAILS_7, 0, 0, { SET(entry_interruption_information, INJECT(3, 32)) } },
 	{ "inject/exception-vector-255", ROW_FAILS_7, 0, 0, { SET(entry_interruption_information, INJECT(3, 255)) } },
