@@ -49,7 +49,8 @@ class Tables(unittest.TestCase):
 
     def test_reasons_of_others(self):
         for theirs, number in (("EPT_MISCONFIG", 49), ("MSR_READ", 31), ("IO_INSTRUCTION", 30), ("cpuid", 10),
-                               ("MWAIT_INSTRUCTION", 36), ("INVALID_STATE", 33), ("nonsense", None)):
+                               ("MWAIT_INSTRUCTION", 36), ("INVALID_STATE", 33), ("nonsense", None),
+                               ("reason-99", 99), ("05", 5), ("0x05", 5)):
             self.assertEqual(number, reason_of_name(theirs), theirs)
 
 

@@ -137,5 +137,5 @@ def reason_of_name(name: str):
     for number, text in tables().exit_reasons.items():
         if text == name.lower():
             return number
-    match = re.fullmatch(r"(?:reason-?|UNKNOWN_?)?(0x[0-9a-f]+|\d+)", name, re.IGNORECASE)
-    return int(match[1], 0) & 0xFFFFFFFF if match else None
+    match = re.fullmatch(r"(?:reason-?|UNKNOWN_?)?(0x[0-9a-f]{1,8}|\d{1,9})", name, re.IGNORECASE)
+    return int(match[1], 16 if match[1][:2] in ("0x", "0X") else 10) & 0xFFFFFFFF if match else None

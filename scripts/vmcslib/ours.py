@@ -128,7 +128,7 @@ class CpuLines:
         if reason is None:
             self.log.reject(number, line, f"no such exit reason: {name}")
             return False
-        pairs = {key: int(value, 0) if value.startswith("0x") else int(value)
+        pairs = {key: int(value, 16) if value.startswith("0x") else int(value)
                  for key, value in PAIR.findall(rest)}
         self.log.exits.add(number, kind, int(cpu, 16), reason, int(rip, 16),
                            pairs.get("qual", 0), pairs.get("ticks", -1),
