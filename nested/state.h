@@ -79,6 +79,7 @@ struct vmcs12_slot {
 	struct control_words words12; /* VMCS12's controls as of the last commit */
 	u32 entry02;		      /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */
 	u64 eptp02;
+	u16 vpid02;
 };
 
 enum nested_mode {
@@ -98,7 +99,7 @@ struct nested_statistics {
 struct nested {
 	enum nested_mode mode;
 	u64 l1_interruptibility; /* in VMCS01 */
-	bool init_pending; /* an INIT that waits for VMXOFF */
+	bool init_pending;	 /* an INIT that waits for VMXOFF */
 	u64 vmxon_pointer;
 	struct vmcs12_slot *current;   /* NULL: no current VMCS */
 	struct ept02_context *context; /* of the L2 that runs; NULL without EPT12 */

@@ -17,24 +17,21 @@
 
 #define VIRTUAL_TPR 0x80 /* offset in the virtual-APIC page */
 
-/* What the quick checks of RIP, flags, events and interruptibility look at. */
-static void pull_checked_fields(struct vmcs12_slot *slot)
+/* What the quick checks of RIP and flags look at, and those of events and interruptibility. */
+static void pull_checked_fields(struct vmcs12_slot *slot, u32 groups)
 {
-	static const u16 fields[] = {
-		VMCS_INDEX_guest_rip,
-		VMCS_INDEX_guest_rflags,
-		VMCS_INDEX_guest_cr0,
-		VMCS_INDEX_guest_cs_access_rights,
-		VMCS_INDEX_guest_ss_access_rights,
-		VMCS_INDEX_guest_interruptibility_state,
-		VMCS_INDEX_guest_activity_state,
-		VMCS_INDEX_guest_pending_debug_exceptions,
-		VMCS_INDEX_guest_ia32_debugctl,
-		VMCS_INDEX_entry_controls,
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
-		lazy_pull(slot, (enum vmcs_index)fields[i]);
+	lazy_pull(slot, VMCS_INDEX_guest_rip);
+	lazy_pull(slot, VMCS_INDEX_guest_rflags);
+	lazy_pull(slot, VMCS_INDEX_guest_cr0);
+	lazy_pull(slot, VMCS_INDEX_guest_cs_access_rights);
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	if (!(groups & (CHECK_EVENT | CHECK_INTERRUPTIBILITY)))
+		return;
+	lazy_pull(slot, VMCS_INDEX_guest_ss_access_rights);
+	lazy_pull(slot, VMCS_INDEX_guest_interruptibility_state);
+	lazy_pull(slot, VMCS_INDEX_guest_activity_state);
+	lazy_pull(slot, VMCS_INDEX_guest_pending_debug_exceptions);
+	lazy_pull(slot, VMCS_INDEX_guest_ia32_debugctl);
 }
 
 static bool uses_ept(const struct vmcs12 *v)
@@ -46,7 +43,10 @@ static bool uses_ept(const struct vmcs12 *v)
 /* PAE paging of L2 without EPT12: the entry loads PDPTEs from memory. */
 static bool loads_pdptes(struct vmcs12_slot *slot)
 {
-	if ((slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST) || uses_ept(&slot->vmcs12))
+	if (uses_ept(&slot->vmcs12))
+		return false;
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	if (slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST)
 		return false;
 	lazy_pull(slot, VMCS_INDEX_guest_cr0);
 	lazy_pull(slot, VMCS_INDEX_guest_cr3);
@@ -86,6 +86,8 @@ static bool check_quick_guest(const struct entry_inputs *in, u32 groups,
 	*qualification = ENTRY_FAILURE_DEFAULT;
 	if ((groups & (CHECK_RIP | CHECK_EVENT)) && !entry_check_guest_rip_rflags(&e, why))
 		return false;
+	if (!(groups & (CHECK_EVENT | CHECK_INTERRUPTIBILITY)))
+		return true;
 	if (!entry_check_guest_activity(&e, why) || !entry_check_guest_interruptibility(&e, why))
 		return false;
 	*qualification = ENTRY_FAILURE_NMI;
@@ -99,6 +101,8 @@ static enum vm_instruction_error check_controls(struct vmcs12_slot *slot,
 						const struct entry_inputs *in,
 						struct check_failure *why)
 {
+	if (slot->unchecked & (CHECK_CONTROLS | CHECK_HOST | CHECK_EVENT))
+		lazy_pull(slot, VMCS_INDEX_entry_controls);
 	if (slot->unchecked & (CHECK_CONTROLS | CHECK_HOST))
 		return entry_check_controls_and_host(in, why);
 	if (slot->unchecked & CHECK_EVENT) {
@@ -121,7 +125,7 @@ static bool check_guest(struct vmcs12_slot *slot, const struct entry_inputs *in,
 	}
 	if (!groups)
 		return true;
-	pull_checked_fields(slot);
+	pull_checked_fields(slot, groups);
 	return check_quick_guest(in, groups, qualification, why);
 }
 
@@ -138,33 +142,17 @@ static void read_inherited(const struct vmcs12 *v, struct l1_inherited *l1)
 }
 
 /* The state in which VMLAUNCH and VMRESUME fail before any check. */
-static enum vm_instruction_error check_state(const struct vmcs12_slot *slot, bool launch)
+static enum vm_instruction_error check_state(struct nested *nested, const struct vmcs12_slot *slot,
+					     bool launch)
 {
-	if (vmcs_read(VMCS_guest_interruptibility_state) & BLOCKING_BY_MOV_SS)
+	nested->l1_interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
+	if (nested->l1_interruptibility & BLOCKING_BY_MOV_SS)
 		return VMFAIL_ENTRY_BLOCKED_BY_MOV_SS;
 	if (launch && slot->launched)
 		return VMFAIL_VMLAUNCH_NONCLEAR;
 	if (!launch && !slot->launched)
 		return VMFAIL_VMRESUME_NONLAUNCHED;
 	return VMFAIL_NONE;
-}
-
-/* The fields of VMCS02 that VMCS12's guest state is merged with have to be known. */
-static void pull_merged_fields(struct vmcs12_slot *slot)
-{
-	lazy_pull(slot, VMCS_INDEX_entry_controls);
-	if (!(slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_EFER))
-		lazy_pull(slot, VMCS_INDEX_guest_cr0);
-	else
-		lazy_pull(slot, VMCS_INDEX_guest_ia32_efer);
-	if (slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_PAT)
-		lazy_pull(slot, VMCS_INDEX_guest_ia32_pat);
-	if (slot->vmcs12.entry_controls & ENTRY_LOAD_DEBUG_CONTROLS) {
-		lazy_pull(slot, VMCS_INDEX_guest_dr7);
-		lazy_pull(slot, VMCS_INDEX_guest_ia32_debugctl);
-	}
-	if (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER)
-		lazy_pull(slot, VMCS_INDEX_preemption_timer_value);
 }
 
 enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool launch,
@@ -177,7 +165,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	enum entry_failure_qualification qualification;
 	u32 failed_msr;
 
-	*error = check_state(slot, launch);
+	*error = check_state(nested, slot, launch);
 	if (*error)
 		return ENTER_FAIL;
 	in.l1_in_ia32e_mode = vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST;
@@ -185,7 +173,6 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 		slot->unchecked |= CHECK_HOST;
 	read_inherited(&slot->vmcs12, &l1);
 	vmcs02_make_current(vcpu, slot);
-	lazy_pull(slot, VMCS_INDEX_entry_controls);
 	gather(slot, &in);
 	*error = check_controls(slot, &in, &why);
 	if (*error) {
@@ -198,7 +185,6 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	}
 	slot->unchecked = 0;
 	slot->checked_in_ia32e = in.l1_in_ia32e_mode;
-	pull_merged_fields(slot);
 	vmcs02_commit(nested, slot, &l1, in.pdptes);
 	failed_msr = slot->vmcs12.entry_msr_load_count ? msr_list_entry_load(vcpu, slot) : 0;
 	if (failed_msr) {

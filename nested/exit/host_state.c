@@ -24,13 +24,20 @@
 /* Reserved bits of a present PDPTE of PAE paging below the physical width. */
 #define PDPTE_RESERVED (FIELD(2, 1) | FIELD(8, 5))
 
+static void load_cr0(const struct vmcs12 *vmcs12, const struct vmx_caps *caps,
+		     const struct host_state_before *before, struct host_state *out)
+{
+	u64 cr0 = (vmcs12->host_cr0 & ~CR0_NOT_LOADED) | (before->cr0 & CR0_NOT_LOADED);
+
+	out->cr0 = (cr0 | caps->cr0.must_be_1) & caps->cr0.may_be_1;
+}
+
 static void load_control_registers(const struct vmcs12 *vmcs12, const struct vmx_caps *caps,
 				   const struct host_state_before *before, struct host_state *out)
 {
 	bool is_64bit = vmcs12->exit_controls & EXIT_HOST_ADDRESS_SPACE_SIZE;
 
-	out->cr0 = (vmcs12->host_cr0 & ~CR0_NOT_LOADED) | (before->cr0 & CR0_NOT_LOADED);
-	out->cr0 = (out->cr0 | caps->cr0.must_be_1) & caps->cr0.may_be_1;
+	load_cr0(vmcs12, caps, before, out);
 	out->cr3 = vmcs12->host_cr3 & low_bits(caps->physical_address_width);
 	out->cr4 = (vmcs12->host_cr4 | caps->cr4.must_be_1) & caps->cr4.may_be_1;
 	if (is_64bit)
@@ -153,6 +160,14 @@ void host_state_compute(const struct vmcs12 *vmcs12, const struct vmx_caps *caps
 	out->activity_state = ACTIVITY_ACTIVE;
 	out->interruptibility_state = interruptibility(vmcs12, before);
 	out->pending_debug_exceptions = 0;
+}
+
+void host_state_update(const struct vmcs12 *vmcs12, const struct vmx_caps *caps,
+		       const struct host_state_before *before, struct host_state *out)
+{
+	load_cr0(vmcs12, caps, before, out);
+	out->efer = load_efer(vmcs12, before->efer);
+	out->interruptibility_state = interruptibility(vmcs12, before);
 }
 
 bool host_state_pdptes_valid(const u64 pdptes[4], u8 physical_address_width)

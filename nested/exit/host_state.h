@@ -42,6 +42,13 @@ void host_state_compute(const struct vmcs12 *vmcs12, const struct vmx_caps *caps
 			const struct host_state_before *before, struct host_state *out);
 
 /**
+ * Brings @out, from host_state_compute() of the same @vmcs12, up to date for another exit: what
+ * depends on @before.
+ */
+void host_state_update(const struct vmcs12 *vmcs12, const struct vmx_caps *caps,
+		       const struct host_state_before *before, struct host_state *out);
+
+/**
  * Claim: the four PDPTEs can be loaded (reserved bits of present ones are 0); else the exit ends in
  * VMX_ABORT_HOST_PDPTE.
  */

@@ -12,16 +12,16 @@
 #include "xmhf/x86/cpu.h"
 
 /* Base and limit of an unusable segment are undefined, but for the base of FS and GS. */
-#define WRITE_SEGMENT(name, s, has_base)                                                           \
-	do {                                                                                       \
-		bool usable_ = !((s)->access_rights & ACCESS_RIGHTS_UNUSABLE);                     \
-                                                                                                   \
-		vmcs_write(VMCS_guest_##name##_selector, (s)->selector);                           \
-		vmcs_write(VMCS_guest_##name##_access_rights, (s)->access_rights);                 \
-		if (usable_)                                                                       \
-			vmcs_write(VMCS_guest_##name##_limit, (s)->limit);                         \
-		if (usable_ || (has_base))                                                         \
-			vmcs_write(VMCS_guest_##name##_base, (s)->base);                           \
+#define WRITE_SEGMENT(name, s, has_base)                                           \
+	do {                                                                       \
+		bool usable_ = !((s)->access_rights & ACCESS_RIGHTS_UNUSABLE);     \
+                                                                                   \
+		vmcs_write(VMCS_guest_##name##_selector, (s)->selector);           \
+		vmcs_write(VMCS_guest_##name##_access_rights, (s)->access_rights); \
+		if (usable_)                                                       \
+			vmcs_write(VMCS_guest_##name##_limit, (s)->limit);         \
+		if (usable_ || (has_base))                                         \
+			vmcs_write(VMCS_guest_##name##_base, (s)->base);           \
 	} while (0)
 
 static void write_descriptor_tables(const struct host_state *h)

@@ -2,6 +2,7 @@
 /* Writing VMCS02. */
 #include "nested/vmcs02/commit.h"
 
+#include "nested/vmcs12/lazy.h"
 #include "nested/vpid.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/memory/physmap.h"
@@ -104,18 +105,22 @@ static void write_controls(struct vmcs12_slot *slot)
 		vmcs_write(VMCS_tsc_multiplier, tsc.multiplier);
 }
 
-static void write_mmu(struct nested *nested, struct vmcs12_slot *slot)
+static void write_mmu(struct nested *nested, struct vmcs12_slot *slot, bool all)
 {
-	const struct vmcs12 *v = &slot->vmcs12;
+	u64 eptp02 = ept01_pointer(&machine.ept);
+	u16 vpid02 = vpid02_for(nested, slot);
 
 	nested->context = NULL;
-	slot->eptp02 = ept01_pointer(&machine.ept);
 	if (slot->words12.proc2 & PROC2_ENABLE_EPT) {
-		nested->context = ept02_context(&nested->ept02, v->eptp);
-		slot->eptp02 = nested->context->eptp02;
+		nested->context = ept02_context(&nested->ept02, slot->vmcs12.eptp);
+		eptp02 = nested->context->eptp02;
 	}
-	vmcs_write(VMCS_eptp, slot->eptp02);
-	vmcs_write(VMCS_vpid, vpid02_for(nested, slot));
+	if (all || eptp02 != slot->eptp02)
+		vmcs_write(VMCS_eptp, eptp02);
+	if (all || vpid02 != slot->vpid02)
+		vmcs_write(VMCS_vpid, vpid02);
+	slot->eptp02 = eptp02;
+	slot->vpid02 = vpid02;
 }
 
 bool vmcs12_uses_pdptes(const struct vmcs12 *v)
@@ -124,13 +129,37 @@ bool vmcs12_uses_pdptes(const struct vmcs12 *v)
 	       !(v->entry_controls & ENTRY_IA32E_MODE_GUEST);
 }
 
-static void write_pdptes(const struct vmcs12_slot *slot, const u64 pdptes[4])
+/* With EPT12 the PDPTEs are fields of VMCS12, which VMCS02 follows while L2 runs. */
+static bool pdptes_are_current(const struct vmcs12_slot *slot)
+{
+	return (slot->words12.proc2 & PROC2_ENABLE_EPT) &&
+	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte0) &&
+	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte1) &&
+	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte2) &&
+	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte3);
+}
+
+static void pull_pdptes(struct vmcs12_slot *slot)
+{
+	lazy_pull(slot, VMCS_INDEX_guest_pdpte0);
+	lazy_pull(slot, VMCS_INDEX_guest_pdpte1);
+	lazy_pull(slot, VMCS_INDEX_guest_pdpte2);
+	lazy_pull(slot, VMCS_INDEX_guest_pdpte3);
+}
+
+static void write_pdptes(struct vmcs12_slot *slot, const u64 pdptes[4])
 {
 	const struct vmcs12 *v = &slot->vmcs12;
 	bool from_fields = slot->words12.proc2 & PROC2_ENABLE_EPT;
 
+	if (pdptes_are_current(slot))
+		return;
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	lazy_pull(slot, VMCS_INDEX_guest_cr0);
+	lazy_pull(slot, VMCS_INDEX_guest_cr4);
 	if (!vmcs12_uses_pdptes(v))
 		return;
+	pull_pdptes(slot);
 	vmcs_write(VMCS_guest_pdpte0, from_fields ? v->guest_pdpte0 : pdptes[0]);
 	vmcs_write(VMCS_guest_pdpte1, from_fields ? v->guest_pdpte1 : pdptes[1]);
 	vmcs_write(VMCS_guest_pdpte2, from_fields ? v->guest_pdpte2 : pdptes[2]);
@@ -148,18 +177,75 @@ u64 vmcs12_guest_efer(const struct vmcs12 *v, u64 l1_efer)
 	return ia32e ? l1_efer | EFER_LMA : l1_efer & ~EFER_LMA;
 }
 
-static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherited *l1)
+/* VMCS02 holds VMCS12's value already: the processor saved it where it is loaded from. */
+static bool holds(const struct vmcs12_slot *slot, enum vmcs_index field, bool load, bool save)
+{
+	return load && save && !field_set_has(&slot->dirty, field);
+}
+
+static void write_efer(struct vmcs12_slot *slot, u64 l1_efer, bool all)
+{
+	bool load = slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_EFER;
+	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_IA32_EFER;
+
+	if (!all && holds(slot, VMCS_INDEX_guest_ia32_efer, load, save))
+		return;
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	lazy_pull(slot, VMCS_INDEX_guest_cr0);
+	lazy_pull(slot, VMCS_INDEX_guest_ia32_efer);
+	vmcs_write(VMCS_guest_ia32_efer, vmcs12_guest_efer(&slot->vmcs12, l1_efer));
+}
+
+static void write_pat(struct vmcs12_slot *slot, u64 l1_pat, bool all)
+{
+	bool load = slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_PAT;
+	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_IA32_PAT;
+
+	if (!all && holds(slot, VMCS_INDEX_guest_ia32_pat, load, save))
+		return;
+	lazy_pull(slot, VMCS_INDEX_guest_ia32_pat);
+	vmcs_write(VMCS_guest_ia32_pat, load ? slot->vmcs12.guest_ia32_pat : l1_pat);
+}
+
+static void write_debug(struct vmcs12_slot *slot, const struct l1_inherited *l1, bool all)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
-	bool debug = v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS;
-	bool pat = v->entry_controls & ENTRY_LOAD_IA32_PAT;
+	bool load = v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS;
+	bool save = v->exit_controls & EXIT_SAVE_DEBUG_CONTROLS;
 
-	vmcs_write(VMCS_entry_controls, (slot->entry02 & ~(u32)ENTRY_IA32E_MODE_GUEST) |
-						(v->entry_controls & ENTRY_IA32E_MODE_GUEST));
-	vmcs_write(VMCS_guest_ia32_efer, vmcs12_guest_efer(v, l1->efer));
-	vmcs_write(VMCS_guest_ia32_pat, pat ? v->guest_ia32_pat : l1->pat);
-	vmcs_write(VMCS_guest_dr7, debug ? v->guest_dr7 : l1->dr7);
-	vmcs_write(VMCS_guest_ia32_debugctl, debug ? v->guest_ia32_debugctl : l1->debugctl);
+	if (!all && holds(slot, VMCS_INDEX_guest_dr7, load, save) &&
+	    holds(slot, VMCS_INDEX_guest_ia32_debugctl, load, save))
+		return;
+	lazy_pull(slot, VMCS_INDEX_guest_dr7);
+	lazy_pull(slot, VMCS_INDEX_guest_ia32_debugctl);
+	vmcs_write(VMCS_guest_dr7, load ? v->guest_dr7 : l1->dr7);
+	vmcs_write(VMCS_guest_ia32_debugctl, load ? v->guest_ia32_debugctl : l1->debugctl);
+}
+
+static void write_timer(struct vmcs12_slot *slot, bool all)
+{
+	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_PREEMPTION_TIMER;
+
+	if (!(slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER) ||
+	    (!all && holds(slot, VMCS_INDEX_preemption_timer_value, true, save)))
+		return;
+	lazy_pull(slot, VMCS_INDEX_preemption_timer_value);
+	vmcs_write(VMCS_preemption_timer_value, slot->vmcs12.preemption_timer_value);
+}
+
+/* Guest state that a control of VMCS12 decides about; @all: the controls may have changed. */
+static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherited *l1, bool all)
+{
+	if (all) {
+		lazy_pull(slot, VMCS_INDEX_entry_controls);
+		vmcs_write(VMCS_entry_controls,
+			   (slot->entry02 & ~(u32)ENTRY_IA32E_MODE_GUEST) |
+				   (slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST));
+	}
+	write_efer(slot, l1->efer, all);
+	write_pat(slot, l1->pat, all);
+	write_debug(slot, l1, all);
+	write_timer(slot, all);
 }
 
 static void write_event(const struct vmcs12 *v)
@@ -197,14 +283,14 @@ static void write_msr_bitmap(struct vmcs12_slot *slot)
 void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct l1_inherited *l1,
 		   const u64 pdptes[4])
 {
-	if (owned_is_dirty(slot))
+	bool all = owned_is_dirty(slot);
+
+	if (all)
 		write_controls(slot);
 	copy_dirty(slot);
-	write_mmu(nested, slot);
+	write_mmu(nested, slot, all);
 	write_pdptes(slot, pdptes);
-	write_loaded_state(slot, l1);
-	if (slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER)
-		vmcs_write(VMCS_preemption_timer_value, slot->vmcs12.preemption_timer_value);
+	write_loaded_state(slot, l1, all);
 	write_event(&slot->vmcs12);
 	write_msr_bitmap(slot);
 	slot->dirty = (struct field_set){ 0 };

@@ -77,6 +77,9 @@ void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 	field_set_remove(&slot->stale, field);
 	field_set_add(&slot->dirty, field);
 	slot->unchecked |= check_group_of(field);
+	if (vmcs_encoding_type(vmcs_fields[field].encoding) == VMCS_TYPE_HOST ||
+	    field == VMCS_INDEX_exit_controls || field == VMCS_INDEX_pin_based_controls)
+		slot->host_is_current = false;
 }
 
 static void mark(struct vmcs12_slot *slot, enum vmcs_index field, bool stale)
