@@ -8,7 +8,7 @@
 
 #include "xmhf/memory/e820.h"
 
-#define BOOT_CMDLINE_SIZE 1024
+#define BOOT_CMDLINE_SIZE 8192 /* all vmxcap.NAME=0 words are half of that */
 
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_SIZE]; /* "" if there is none */
