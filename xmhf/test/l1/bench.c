@@ -15,14 +15,16 @@
 static u32 msr_low, msr_high, cr0_value, cr4_value;
 
 /* The measured text is one instruction, repeated, so that the loop weighs little. */
-#define MEASURE(name, instruction, ...)                                                     \
-	static u32 name(void)                                                               \
-	{                                                                                   \
-		u64 start = tsc();                                                          \
-		for (u32 i = 0; i < ROUNDS; i++)                                            \
-			__asm__ volatile(instruction : : __VA_ARGS__ : "eax", "ebx", "ecx", "edx", \
-					 "memory");                                         \
-		return (u32)(tsc() - start);                                                \
+#define MEASURE(name, instruction, ...)                                           \
+	static u32 name(void)                                                     \
+	{                                                                         \
+		u64 start = tsc();                                                \
+		for (u32 i = 0; i < ROUNDS; i++)                                  \
+			__asm__ volatile(instruction                              \
+					 :                                        \
+					 : __VA_ARGS__                            \
+					 : "eax", "ebx", "ecx", "edx", "memory"); \
+		return (u32)(tsc() - start);                                      \
 	}
 
 /* Every instruction comes with the loads of its registers, here without the instruction. */
@@ -35,8 +37,8 @@ MEASURE(rdmsr_passed, LOADS "rdmsr", "i"(MSR_SYSENTER_EIP), "m"(msr_low), "m"(ms
 MEASURE(wrmsr_passed, LOADS "wrmsr", "i"(MSR_SYSENTER_EIP), "m"(msr_low), "m"(msr_high))
 MEASURE(rdmsr_intercepted, LOADS "rdmsr", "i"(MSR_FEATURE_CONTROL), "m"(msr_low), "m"(msr_high))
 MEASURE(wrmsr_intercepted, LOADS "wrmsr", "i"(MSR_APIC_BASE), "m"(msr_low), "m"(msr_high))
-MEASURE(xsetbv_intercepted, LOADS "mov $1, %%eax\n\txor %%edx, %%edx\n\txsetbv", "i"(0), "m"(msr_low),
-	"m"(msr_high))
+MEASURE(xsetbv_intercepted, LOADS "mov $1, %%eax\n\txor %%edx, %%edx\n\txsetbv", "i"(0),
+	"m"(msr_low), "m"(msr_high))
 MEASURE(cr4_passed, LOADS "mov %3, %%eax\n\tmov %%eax, %%cr4", "i"(0), "m"(msr_low), "m"(msr_high),
 	"m"(cr4_value))
 MEASURE(cr4_intercepted,

@@ -21,7 +21,7 @@
 #define APIC_ICR_HIGH	0x310
 #define MSR_APIC_BASE	0x1b
 #define MSR_X2APIC_ICR	0x830
-#define SIPIS_TO_OTHERS	4
+#define SIPIS_TO_OTHERS 4
 #define X2APIC_ENABLED	0x400U
 
 struct __attribute__((packed)) tss_32 {
@@ -169,10 +169,9 @@ static void trap_of_v86(struct trap_frame *frame)
 		return;
 	}
 	if (frame->vector == VECTOR_GP && *at == INSTRUCTION_HLT) {
-		*v86_registers = (struct bios_registers){
-			frame->eax, frame->ebx, frame->ecx,    frame->edx, frame->esi,
-			frame->edi, frame->ebp, frame->eflags, frame->es
-		};
+		*v86_registers = (struct bios_registers){ frame->eax, frame->ebx,    frame->ecx,
+							  frame->edx, frame->esi,    frame->edi,
+							  frame->ebp, frame->eflags, frame->es };
 		v86_leave();
 	}
 	ok(false, "trap %u in virtual-8086 mode at %x:%x", frame->vector, frame->cs, frame->eip);
@@ -192,8 +191,8 @@ void frame_trap(struct trap_frame *frame)
 		return;
 	}
 	if (!cpu->resume) {
-		ok(false, "CPU %u: unexpected trap %u, error code %x, at %x", cpu->id, frame->vector,
-		   frame->error_code, frame->eip);
+		ok(false, "CPU %u: unexpected trap %u, error code %x, at %x", cpu->id,
+		   frame->vector, frame->error_code, frame->eip);
 		finish();
 	}
 	cpu->trap = frame->vector;
@@ -223,8 +222,8 @@ static void build_tables(void)
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 	task->ss0 = 0x10;
 	task->io_map = 104;
-	gdt[TSS_SELECTOR / 8] = (TSS_SIZE - 1) | (base & 0xffffff) << 16 | 0x89ULL << 40 |
-				(base >> 24) << 56;
+	gdt[TSS_SELECTOR / 8] =
+		(TSS_SIZE - 1) | (base & 0xffffff) << 16 | 0x89ULL << 40 | (base >> 24) << 56;
 	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
 }
 
@@ -325,9 +324,9 @@ u32 start_all_aps(void)
 }
 
 /* Runs one instruction; a trap goes on behind it. */
-#define TRY(instruction, ...)                                                     \
-	struct test_cpu *cpu = own_cpu();                                         \
-	cpu->trap = NO_TRAP;                                                      \
+#define TRY(instruction, ...)                                                       \
+	struct test_cpu *cpu = own_cpu();                                           \
+	cpu->trap = NO_TRAP;                                                        \
 	__asm__ volatile("movl $1f, %[resume]\n\t" instruction "\n1:" __VA_ARGS__); \
 	cpu->resume = 0
 

@@ -143,7 +143,8 @@ static void check_e820(call *int15, const char *mode, struct map *map)
 	int15(&r);
 	ok(r.eflags & FLAGS_CARRY, "E820 without its signature fails, %s", mode);
 	next = 200;
-	ok(!next_range(int15, 20, &next, &r) || next == 0, "E820 ends behind the last range, %s", mode);
+	ok(!next_range(int15, 20, &next, &r) || next == 0, "E820 ends behind the last range, %s",
+	   mode);
 }
 
 static void check_e801(call *int15, const char *mode, const struct map *map)

@@ -5,9 +5,9 @@
  */
 #include "xmhf/test/l1/frame.h"
 
-#define ROUNDS	     300U
-#define PATIENCE_US  20000U
-#define LOOP_MSR     0x2ffU /* intercepted when written */
+#define ROUNDS	    300U
+#define PATIENCE_US 20000U
+#define LOOP_MSR    0x2ffU /* intercepted when written */
 
 static void cpuid_loop(struct test_cpu *cpu)
 {

@@ -32,7 +32,8 @@ static void check_cr0(void)
 	ok(try_write_cr0((cr0 & ~(u32)(CR0_NE | CR0_CD)) | (u32)CR0_NW) == VECTOR_GP,
 	   "CR0.NW without CR0.CD takes #GP");
 	ok(read_cr0_32() & CR0_NE, "a write that faults changes nothing");
-	ok(try_write_cr0(cr0 | (u32)CR0_CD) == NO_TRAP && (read_cr0_32() & CR0_CD), "CR0.CD can be set");
+	ok(try_write_cr0(cr0 | (u32)CR0_CD) == NO_TRAP && (read_cr0_32() & CR0_CD),
+	   "CR0.CD can be set");
 	ok(try_write_cr0(cr0) == NO_TRAP && read_cr0_32() == cr0, "CR0 is as it was");
 }
 
@@ -60,13 +61,15 @@ static void check_cr4(void)
 	if (features.ecx & CPUID_1_ECX_VMX) {
 		ok(try_write_cr4(cr4 | CR4_VMXE) == NO_TRAP && (read_cr4_32() & CR4_VMXE),
 		   "CR4.VMXE is writable if CPUID says VMX");
-		ok(try_write_cr4(cr4) == NO_TRAP && read_cr4_32() == cr4, "CR4.VMXE can be cleared");
+		ok(try_write_cr4(cr4) == NO_TRAP && read_cr4_32() == cr4,
+		   "CR4.VMXE can be cleared");
 	} else {
 		ok(try_write_cr4(cr4 | CR4_VMXE) == VECTOR_GP,
 		   "CR4.VMXE is writable if CPUID says VMX");
 		ok(read_cr4_32() == cr4, "CR4.VMXE can be cleared");
 	}
-	ok((try_write_cr4(cr4 | CR4_SMXE) == NO_TRAP) == smx, "CR4.SMXE is writable if CPUID says SMX");
+	ok((try_write_cr4(cr4 | CR4_SMXE) == NO_TRAP) == smx,
+	   "CR4.SMXE is writable if CPUID says SMX");
 	try_write_cr4(cr4);
 	ok(try_write_cr4(cr4 | CR4_PSE | CR4_DE | CR4_PGE) == NO_TRAP &&
 		   read_cr4_32() == (cr4 | (u32)(CR4_PSE | CR4_DE | CR4_PGE)),
@@ -104,9 +107,12 @@ static void check_msrs(void)
 {
 	u64 value, base;
 
-	ok(try_rdmsr(MSR_UNKNOWN_LOW, &value) == VECTOR_GP, "RDMSR of an unknown low MSR takes #GP");
-	ok(try_rdmsr(MSR_UNKNOWN_HIGH, &value) == VECTOR_GP, "RDMSR of an unknown high MSR takes #GP");
-	ok(try_rdmsr(MSR_UNKNOWN_NOWHERE, &value) == VECTOR_GP, "RDMSR outside both ranges takes #GP");
+	ok(try_rdmsr(MSR_UNKNOWN_LOW, &value) == VECTOR_GP,
+	   "RDMSR of an unknown low MSR takes #GP");
+	ok(try_rdmsr(MSR_UNKNOWN_HIGH, &value) == VECTOR_GP,
+	   "RDMSR of an unknown high MSR takes #GP");
+	ok(try_rdmsr(MSR_UNKNOWN_NOWHERE, &value) == VECTOR_GP,
+	   "RDMSR outside both ranges takes #GP");
 	ok(own_cpu()->trap_error_code == 0, "with error code 0");
 	ok(try_wrmsr(MSR_UNKNOWN_LOW, 0) == VECTOR_GP, "WRMSR of an unknown low MSR takes #GP");
 	ok(try_wrmsr(MSR_UNKNOWN_HIGH, 0) == VECTOR_GP, "WRMSR of an unknown high MSR takes #GP");
@@ -115,7 +121,8 @@ static void check_msrs(void)
 		   try_rdmsr(MSR_SYSENTER_EIP, &value) == NO_TRAP && value == 0x12345678,
 	   "IA32_SYSENTER_EIP reads back");
 	ok(try_wrmsr(MSR_MTRRCAP, 0) == VECTOR_GP, "IA32_MTRRCAP cannot be written");
-	ok(try_rdmsr(MSR_APIC_BASE, &base) == NO_TRAP && try_wrmsr(MSR_APIC_BASE, base) == NO_TRAP &&
+	ok(try_rdmsr(MSR_APIC_BASE, &base) == NO_TRAP &&
+		   try_wrmsr(MSR_APIC_BASE, base) == NO_TRAP &&
 		   try_rdmsr(MSR_APIC_BASE, &value) == NO_TRAP && value == base,
 	   "IA32_APIC_BASE can be written with its value");
 	ok(try_wrmsr(MSR_APIC_BASE, base | 1) == VECTOR_GP,
@@ -143,7 +150,8 @@ static void check_mtrrs(void)
 	try_rdmsr(MSR_MTRR_DEF_TYPE, &type);
 	ok((cap & 0xff) >= 2, "there are variable MTRRs");
 	ok(reads_back(last, GIB_1 | TYPE_UC), "a variable MTRR's base reads back");
-	ok(reads_back(last + 1, 0xfff00000ULL | PHYSMASK_VALID), "a variable MTRR's mask reads back");
+	ok(reads_back(last + 1, 0xfff00000ULL | PHYSMASK_VALID),
+	   "a variable MTRR's mask reads back");
 	*(volatile u32 *)(uptr)0x100000 = 0x600df00d;
 	ok(*(volatile u32 *)(uptr)0x100000 == 0x600df00d, "memory works behind it");
 	ok(try_wrmsr(last, GIB_1 | 2) == VECTOR_GP, "memory type 2 takes #GP");

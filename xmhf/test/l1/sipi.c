@@ -5,15 +5,15 @@
  */
 #include "xmhf/test/l1/frame.h"
 
-#define PATIENCE_US	5000U
-#define QUIET_US	3000U
-#define FLOOD		300U
-#define APIC_LDR	(*(volatile u32 *)(uptr)0xfee000d0)
-#define APIC_DFR	(*(volatile u32 *)(uptr)0xfee000e0)
-#define APIC_SVR	(*(volatile u32 *)(uptr)0xfee000f0)
-#define MSR_APIC_BASE	0x1bU
-#define X2APIC		0x400U
-#define CPUID_X2APIC	CPUID_1_ECX_X2APIC
+#define PATIENCE_US   5000U
+#define QUIET_US      3000U
+#define FLOOD	      300U
+#define APIC_LDR      (*(volatile u32 *)(uptr)0xfee000d0)
+#define APIC_DFR      (*(volatile u32 *)(uptr)0xfee000e0)
+#define APIC_SVR      (*(volatile u32 *)(uptr)0xfee000f0)
+#define MSR_APIC_BASE 0x1bU
+#define X2APIC	      0x400U
+#define CPUID_X2APIC  CPUID_1_ECX_X2APIC
 
 static u32 aps;
 static bool in_x2apic;
@@ -59,8 +59,8 @@ static void check_restart(u32 id, u32 mode, const char *name)
 	   "CPU %u: SIPI starts it (%s)", id, name);
 	icr_write(id, mode | ICR_SIPI);
 	wait_us(1000);
-	ok(cpus[id].starts == starts + 1 && beats_again(id), "CPU %u: a second SIPI does nothing (%s)",
-	   id, name);
+	ok(cpus[id].starts == starts + 1 && beats_again(id),
+	   "CPU %u: a second SIPI does nothing (%s)", id, name);
 }
 
 static void check_twice(u32 id)
