@@ -278,12 +278,6 @@ operand_forms:
 	simple_form es
 	form	es, %es:(%ebx)
 
-	.macro	setup_cs
-	mov	%eax, %ebx
-	.endm
-	simple_form cs
-	form	cs, %cs:(%ebx)
-
 	.macro	setup_wraps
 	lea	0x10(%eax), %esi
 	.endm
