@@ -4,7 +4,7 @@
 
 #include "xmhf/lib/string.h"
 
-#define CMDLINE_MAX 1024
+#define CMDLINE_MAX 4096
 
 static char stored[CMDLINE_MAX];
 
