@@ -358,6 +358,13 @@ class Bisect(Tool):
         self.assertEqual(2, status)
         self.assertIn("nothing hidden", errors)
 
+    def test_words_that_l0_does_not_take_end_the_search(self):
+        status, _, errors = self.run_tool(
+            "bisect-vmxcap", "--works", "pass", "--state", str(self.folder / "distrust"), "--", "sh", "-c",
+            "echo \"CPU(0x00): warning: command line: 'vmxcap.': not of the form key=value\"; echo pass", "{vmxcap}")
+        self.assertEqual(2, status)
+        self.assertIn("cannot be trusted", errors)
+
     def test_a_run_that_hangs_is_ended(self):
         start = os.times().elapsed
         status = self.run_tool("bisect-vmxcap", "--works", "x", "--timeout", "0.3", "--state",

@@ -38,6 +38,8 @@ def add_arguments(parser) -> None:
     """Options of the verb."""
     parser.add_argument("--works", metavar="REGEX", required=True, help="matches the output of a run that works")
     parser.add_argument("--fails", metavar="REGEX", help="ends a run early: it does not work")
+    parser.add_argument("--distrust", metavar="REGEX", default="warning: command line",
+                        help="ends the search: L0 did not take the words (default: %(default)r)")
     parser.add_argument("--only", metavar="REGEX", help="search only these bits (names as in vmxcap.NAME)")
     parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
     parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="of one run (300); then it does not work")
@@ -150,27 +152,34 @@ class Trials:
 
     def watch(self, child, path: Path) -> tuple:
         """Reads the output until it says what it is, ends, or takes too long."""
-        works = re.compile(self.options.works)
-        fails = re.compile(self.options.fails) if self.options.fails else None
         alarm = threading.Timer(self.options.timeout, stop, (child,))
+        alarm.daemon = True
         alarm.start()
         start = time.monotonic()
-        verdict = None
-        with open(path, "w", encoding="utf-8") as sink:
-            for raw in child.stdout:
-                line = raw.decode(errors="replace")
-                sink.write(line)
-                if works.search(line):
-                    verdict = (True, "matched --works")
-                    break
-                if fails and fails.search(line):
-                    verdict = (False, "matched --fails")
-                    break
-        alarm.cancel()
+        try:
+            verdict = self.read_output(child, path)
+        finally:
+            alarm.cancel()
         if verdict:
             return verdict
         late = time.monotonic() - start >= self.options.timeout
         return False, f"no match in {self.options.timeout:g} s" if late else "ended without a match"
+
+    def read_output(self, child, path: Path):
+        """(works, why) as soon as a line tells; None at the end of the output."""
+        works, fails, distrust = (re.compile(pattern) if pattern else None for pattern in (
+            self.options.works, self.options.fails, self.options.distrust))
+        with open(path, "w", encoding="utf-8") as sink:
+            for raw in child.stdout:
+                line = raw.decode(errors="replace")
+                sink.write(line)
+                if distrust and distrust.search(line):
+                    raise VmcsError(f"the run cannot be trusted (--distrust): {line.strip()[:200]} ({path})")
+                if works.search(line):
+                    return True, "matched --works"
+                if fails and fails.search(line):
+                    return False, "matched --fails"
+        return None
 
     def stop_all(self) -> None:
         """Ends every run that is under way."""
@@ -333,7 +342,7 @@ def state_folder(options) -> Path:
 
 def check_patterns(options) -> None:
     """Refuses what is no regular expression before hours of running."""
-    for name in ("works", "fails", "only", "keep"):
+    for name in ("works", "fails", "only", "keep", "distrust"):
         try:
             re.compile(getattr(options, name) or "")
         except re.error as error:
