@@ -7,6 +7,7 @@
 #include "lhv/frame/machine.h"
 #include "lhv/frame/paging.h"
 #include "lhv/frame/smp.h"
+#include "lhv/persona/persona.h"
 #include "lhv/suite/case.h"
 
 #define MULTIBOOT1_LOADED	0x2badb002u
@@ -80,6 +81,8 @@ static void start_frame(void)
 
 void boot_main(void)
 {
+	char persona[2];
+
 	cmdline_set(find_cmdline());
 	console_init(cmdline_is("vga", "on"));
 	report("# lhv %u-bit\n", (unsigned int)sizeof(uptr) * 8);
@@ -91,5 +94,7 @@ void boot_main(void)
 	       find_cmdline());
 	if (cmdline_is("mode", "bench"))
 		bench_run();
+	if (cmdline_text("persona", persona, sizeof(persona)))
+		persona_run();
 	suite_run();
 }

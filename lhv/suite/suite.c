@@ -235,8 +235,8 @@ static void report_case(void)
 		       suite.failed, suite.checks);
 	} else if (suite.known) {
 		suite.cases_known++;
-		report("ok %u - %s %u # known difference of the emulator, %u checks\n", suite.number,
-		       suite.path, suite.checks, suite.known);
+		report("ok %u - %s %u # known difference of the emulator, %u checks\n",
+		       suite.number, suite.path, suite.checks, suite.known);
 	} else {
 		report("ok %u - %s %u\n", suite.number, suite.path, suite.checks);
 	}

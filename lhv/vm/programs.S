@@ -245,6 +245,38 @@ l2_syscall_entry:
 	ud2
 #endif
 
+/*
+ * A round of what guests do: CPUID, IN, MMIO read, RDMSR, HLT, VMCALL.  What L1 gave for
+ * each is counted up, so that L1 sees that L2 got it.
+ */
+program persona
+	xor	%eax, %eax
+	cpuid
+	in	%dx, %al
+	inc	%esi
+	mov	(BX), %eax
+	inc	%edi
+	mov	$0x8b, %ecx
+	rdmsr
+	hlt
+	inc	%ebp
+	vmcall
+	jmp	l2_persona
+
+#ifdef __x86_64__
+program fs_gs
+	mov	$0xc0000100, %ecx
+	xor	%edx, %edx
+	wrmsr
+	mov	%ebx, %eax
+	mov	$0xc0000101, %ecx
+	wrmsr
+	vmcall
+#else
+program fs_gs
+	ud2
+#endif
+
 /* 32-bit code, for L2_PAE, L2_PLAIN, L2_FLAT and L2_COMPAT. */
 	.code32
 program vmcall32
