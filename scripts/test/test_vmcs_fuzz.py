@@ -8,12 +8,11 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 import vmcs_samples as samples
-from vmcslib import diff, html, reader, show, text, to_c
+from vmcslib import diff, reader, show, text, to_c
 from vmcslib.dump import Log
 from vmcslib.main import main
 

@@ -217,6 +217,11 @@ class Picking(unittest.TestCase):
                             ("cpu=0x05,n=1", ["before12"]), ("before=400", ["after12"]), ("before=363", ["before02"])):
             self.assertEqual(tags, self.picked(which), which)
 
+    def test_a_tag_that_is_a_number(self):
+        self.log = parsed(samples.ours("712") + samples.ours("702") + samples.ours("812"))
+        for which, tags in (("7", ["712", "702"]), ("702", ["702"]), ("3", ["812"]), ("n=2", ["702"]), ("8", ["812"])):
+            self.assertEqual(tags, self.picked(which), which)
+
     def test_none_says_what_there_is(self):
         for which in ("failure02", "cpu=7", "9", "colour=red", "n=x"):
             with self.assertRaises(VmcsError):

@@ -5,8 +5,9 @@ The state searched is the set of bits that are kept; the others are hidden from 
 vmxcap.NAME=0 on L0's command line.  Groups are halved until the one bit is found without
 which L1 fails, again and again until what was found suffices; if a bit can then be left out,
 delta debugging goes on from there.  At last every bit of the result is hidden alone, which tells the
-bits that nothing replaces from those that another bit could stand in for.  Every trial is written to a file, so that a search that was
-stopped goes on where it was, and every trial's output is kept beside it.
+bits that nothing replaces from those that another bit could stand in for.  Every trial is
+written to a file, so that a search that was stopped goes on where it was, and every trial's
+output is kept beside it.
 """
 
 import concurrent.futures
@@ -42,7 +43,8 @@ def add_arguments(parser) -> None:
                         help="ends the search: L0 did not take the words (default: %(default)r)")
     parser.add_argument("--only", metavar="REGEX", help="search only these bits (names as in vmxcap.NAME)")
     parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="of one run (300); then it does not work")
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S",
+                        help="of one run (300); then it does not work")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
     parser.add_argument("--state", metavar="DIR", type=Path, default=None,
                         help="trials and their outputs; found there, they are not run again (build/bisect-vmxcap/...)")

@@ -179,7 +179,7 @@ def run_show(options) -> int:
     texts = []
     for word in options.files:
         dumps = inputs.dumps(word, picked(options)) if options.every else [inputs.one(word, picked(options))]
-        texts += [show.as_log(dump) if options.log else show.show(dump, options.all, False, paint, width)
+        texts += [show.as_log(dump) if options.log else show.show(dump, options.all, paint, width)
                   for dump in dumps]
     print("\n\n".join(texts))
     return 0

@@ -78,15 +78,18 @@ class Selector:
 
     def __init__(self, text: str = ""):
         self.text = text
-        self.tag = self.cpu = self.n = self.before = self.vmcs = None
+        self.tag = self.cpu = self.n = self.before = self.vmcs = self.bare = None
         for word in filter(None, text.split(",")):
             self.take(word)
 
     def take(self, word: str) -> None:
         """One condition: KEY=VALUE, a number, or a tag."""
         key, equals, value = word.partition("=")
+        if not equals and re.fullmatch(r"-?\d{1,9}", word):
+            self.bare = word
+            return
         if not equals:
-            key, value = ("n", word) if re.fullmatch(r"-?\d{1,9}", word) else ("tag", word)
+            key, value = "tag", word
         if key not in self.KEYS:
             raise VmcsError(f"no such way to pick a dump: {key!r} (known: {', '.join(self.KEYS)})")
         if key in ("n", "before"):
@@ -107,6 +110,10 @@ class Selector:
     def pick(self, log: Log) -> list:
         """The dumps it means, in the order of the log; at least one."""
         require_dumps(log)
+        if self.bare is not None:
+            # A tag may be a number too; then it is meant.
+            is_tag = any(self.bare in (dump.tag, dump.moment) for dump in log.dumps)
+            self.tag, self.n = (self.bare, self.n) if is_tag else (self.tag, int(self.bare))
         found = [dump for dump in log.dumps if self.accepts(dump)]
         if self.before is not None:
             found = found[-1:]

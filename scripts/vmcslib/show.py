@@ -26,14 +26,14 @@ def is_rare(field, value) -> bool:
     return field.name not in always
 
 
-def show(dump, every: bool = False, raw: bool = False, paint: Paint = None, width: int = 100) -> str:
+def show(dump, every: bool = False, paint: Paint = None, width: int = 100) -> str:
     """The whole dump as text."""
     paint = paint or Paint("never")
     out = [paint("head", dump.title()) + f"  [{dump.format}, number {dump.number}]", summary(dump), ""]
     folded = unknown = 0
     for group in GROUPS:
         fields = [field for field in tables().fields if field.group == group]
-        if group == GROUPS[0] and not every and not raw:
+        if group == GROUPS[0] and not every:
             rows, used = segment_table(dump)
             fields = [field for field in fields if field.name not in used]
         else:
