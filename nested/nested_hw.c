@@ -4,10 +4,12 @@
 
 #include "nested/caps/caps.h"
 #include "nested/event/event.h"
+#include "nested/exit/ept_exit.h"
 #include "nested/exit/leave.h"
 #include "nested/exit/owner.h"
 #include "nested/vmcs02/rules.h"
 #include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
 #include "xmhf/device/log.h"
 #include "xmhf/lib/bug.h"
@@ -31,8 +33,8 @@ static u64 state_pages(void)
 
 u64 nested_cpu_memory(void)
 {
-	/* State; VMCS02 and MSR bitmap of each slot; EPT02. */
-	return (state_pages() + 2 * NESTED_SLOTS + EPT02_PAGES) * PAGE_SIZE;
+	/* State; VMCS02, shadow VMCS and MSR bitmap of each slot; EPT02. */
+	return (state_pages() + 3 * NESTED_SLOTS + EPT02_PAGES) * PAGE_SIZE;
 }
 
 /* Fields that rules.def leaves to code, and that here are plain copies: L0 owns no bit of them. */
@@ -113,14 +115,22 @@ void nested_init(void)
 	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.ones));
 	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.scratch));
 	memset(hpa_to_pointer(nested_shared.ones), 0xff, PAGE_SIZE);
+	shadow_init();
+}
+
+static hpa_t vmcs_region(u64 address, u32 flags)
+{
+	*(u32 *)hpa_to_pointer(hpa(address)) =
+		(u32)field_get(machine.caps.basic, VMX_BASIC_REVISION) | flags;
+	return hpa(address);
 }
 
 static void create_slot(struct vmcs12_slot *slot, hpa_t pages)
 {
 	slot->address = NO_VMCS;
-	slot->vmcs02 = pages;
-	*(u32 *)hpa_to_pointer(pages) = (u32)field_get(machine.caps.basic, VMX_BASIC_REVISION);
-	slot->msr_bitmap_address = hpa(pages.v + PAGE_SIZE);
+	slot->vmcs02 = vmcs_region(pages.v, 0);
+	slot->shadow = vmcs_region(pages.v + PAGE_SIZE, VMCS_SHADOW_INDICATOR);
+	slot->msr_bitmap_address = hpa(pages.v + 2 * PAGE_SIZE);
 	slot->msr_bitmap = hpa_to_pointer(slot->msr_bitmap_address);
 }
 
@@ -135,7 +145,7 @@ void nested_create(struct vcpu *vcpu, hpa_t memory)
 		.prefetch = true,
 	};
 
-	for (unsigned int i = 0; i < NESTED_SLOTS; i++, next += 2 * PAGE_SIZE)
+	for (unsigned int i = 0; i < NESTED_SLOTS; i++, next += 3 * PAGE_SIZE)
 		create_slot(&nested->slots[i], hpa(next));
 	config.memory = hpa_to_pointer(hpa(next));
 	config.memory_address = hpa(next);
@@ -197,35 +207,33 @@ static enum nested_exit reflect(struct vcpu *vcpu)
 static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 {
 	struct nested *nested = vcpu->nested;
-	struct vmcs12_slot *slot = nested->current;
-	l2pa_t at = l2pa(vmcs_read(VMCS_guest_physical_address));
 	struct ept02_outcome outcome = { 0 };
+	struct ept_access access = {
+		.address = l2pa(vmcs_read(VMCS_guest_physical_address)),
+	};
 	enum ept02_result result;
 
-	if (reason == EXIT_REASON_EPT_VIOLATION)
-		result = ept02_handle_violation(&nested->ept02, nested->context, at,
-						vmcs_read(VMCS_exit_qualification), &outcome);
-	else
-		result = ept02_handle_misconfiguration(&nested->ept02, nested->context, at);
+	if (reason == EXIT_REASON_EPT_VIOLATION) {
+		access.qualification = vmcs_read(VMCS_exit_qualification);
+		result = ept_exit_ask(vcpu, &access, &outcome);
+	} else {
+		result = ept02_handle_misconfiguration(&nested->ept02, nested->context,
+						       access.address);
+	}
 	switch (result) {
-	case EPT02_REFLECT_VIOLATION:
-		leave_l2(vcpu, slot);
-		lazy_override(slot, VMCS_INDEX_exit_qualification, outcome.qualification);
-		return NESTED_DONE;
-	case EPT02_REFLECT_MISCONFIGURATION:
-		leave_l2(vcpu, slot);
-		lazy_override(slot, VMCS_INDEX_exit_reason, EXIT_REASON_EPT_MISCONFIGURATION);
-		lazy_override(slot, VMCS_INDEX_exit_qualification, 0);
-		return NESTED_DONE;
 	case EPT02_L0_OWNED:
-		*address = at.v;
+		*address = outcome.l1_address.v;
 		handled(vcpu, reason);
 		return NESTED_HIDDEN;
-	case EPT02_UNEXPECTED:
-		bug_if(true);
-		return NESTED_DONE;
-	default:
+	case EPT02_FIXED:
 		return handled(vcpu, reason);
+	case EPT02_UNEXPECTED:
+		ept_exit_start_over(vcpu);
+		return handled(vcpu, reason);
+	default:
+		access.linear = vmcs_read(VMCS_guest_linear_address);
+		ept_exit_reflect(vcpu, result, &access, &outcome);
+		return NESTED_DONE;
 	}
 }
 

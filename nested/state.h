@@ -68,6 +68,10 @@ struct vmcs12_slot {
 	bool host_is_current;	/* but for what each exit adds */
 	bool checked_in_ia32e;	/* L1's mode at that entry */
 
+	hpa_t shadow;		 /* shadow VMCS, for VMREAD and VMWRITE of L1 without exits */
+	bool shadow_ready;	 /* it was cleared once */
+	bool shadow_valid;	 /* vmcs12/shadow.h */
+	bool event_was_injected; /* at the last VM entry: its valid bit is clear now */
 	hpa_t vmcs02;
 	bool vmcs02_ready; /* host state and constants are written */
 	bool vmcs02_launched;
@@ -92,6 +96,7 @@ struct nested_statistics {
 	u64 entries, reflected, handled;
 	u64 hardware_refused; /* VMCS02s that passed our checks and not the processor's */
 	u64 evictions, aborts;
+	u64 ept02_restarts; /* EPT02 made anew after a misconfiguration that EPT12 lacks */
 };
 
 #define NESTED_VPIDS 16
@@ -130,12 +135,14 @@ struct nested_shared {
 	struct vmx_caps caps12;
 	struct control_policy policy;
 	struct msr_bitmap_wishes wishes;
-	u8 field_of[NESTED_ENCODINGS]; /* by nested_encoding_slot(): the field that L1 sees */
-	struct field_set in_vmcs12;    /* fields that L1 sees */
-	struct field_set in_hardware;  /* fields that this processor has */
-	struct field_set copied;       /* VMCS12's value goes to VMCS02 as it is */
-	struct field_set owned;	       /* VMCS02's value is computed from them */
-	struct field_set saved;	       /* VMCS02 changes them in every stay of L2 */
+	u8 field_of[NESTED_ENCODINGS];	     /* by nested_encoding_slot(): the field that L1 sees */
+	struct field_set in_vmcs12;	     /* fields that L1 sees */
+	struct field_set in_hardware;	     /* fields that this processor has */
+	struct field_set copied;	     /* VMCS12's value goes to VMCS02 as it is */
+	struct field_set owned;		     /* VMCS02's value is computed from them */
+	struct field_set shadowed;	     /* shadow.def */
+	hpa_t vmread_bitmap, vmwrite_bitmap; /* 0: the processor has no VMCS shadowing */
+	struct field_set saved;		     /* VMCS02 changes them in every stay of L2 */
 	hpa_t scratch; /* what the processor writes where L1 names memory that is not its own */
 	hpa_t ones;    /* a page of ones: bitmaps that are not in L1's memory read like that */
 };

@@ -9,6 +9,7 @@
 #include "nested/msr_lists.h"
 #include "nested/vmcs02/commit.h"
 #include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/shadow.h"
 #include "nested/vpid.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/vmx/vmcs01.h"
@@ -172,6 +173,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	if (in.l1_in_ia32e_mode != slot->checked_in_ia32e)
 		slot->unchecked |= CHECK_HOST;
 	read_inherited(&slot->vmcs12, &l1);
+	shadow_fetch(slot, false);
 	vmcs02_make_current(vcpu, slot);
 	gather(slot, &in);
 	*error = check_controls(slot, &in, &why);

@@ -5,6 +5,7 @@
 #include "nested/exit/host_state.h"
 #include "nested/msr_lists.h"
 #include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
 #include "xmhf/device/log.h"
 #include "xmhf/memory/l1_memory.h"
@@ -121,7 +122,7 @@ static void compute(struct vmcs12_slot *slot, const struct host_state_before *be
 }
 
 /* VMCS02 is current; VMCS01 is afterwards, with L1's state after the exit. */
-static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
+static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, bool l2_ran)
 {
 	bool loads_pat = slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT;
 	struct host_state_before before;
@@ -130,6 +131,8 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason)
 	read_before(reason, &before);
 	/* Where nothing loads it, L1 goes on with what L2 had. */
 	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
+	if (l2_ran)
+		shadow_after_exit(slot);
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
@@ -153,7 +156,7 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 	lazy_mark_stay(slot);
 	if (slot->vmcs12.exit_msr_store_count)
 		stored = msr_list_exit_store(vcpu, slot);
-	load_l1(vcpu, slot, reason & 0xffff);
+	load_l1(vcpu, slot, reason & 0xffff, true);
 	if (!stored)
 		vmx_abort(vcpu, slot, VMX_ABORT_SAVE_GUEST_MSRS);
 }
@@ -163,7 +166,7 @@ void leave_failed_entry(struct vcpu *vcpu, struct vmcs12_slot *slot, enum exit_r
 {
 	/* The event is VMCS12's still, and not VMCS02's: the next entry may have none. */
 	vmcs_write(VMCS_entry_interruption_information, 0);
-	load_l1(vcpu, slot, reason);
+	load_l1(vcpu, slot, reason, false);
 	lazy_override(slot, VMCS_INDEX_exit_reason, reason | EXIT_REASON_ENTRY_FAILURE);
 	lazy_override(slot, VMCS_INDEX_exit_qualification, qualification);
 }

@@ -5,6 +5,7 @@
 #include "nested/caps/caps.h"
 #include "nested/insn/operand.h"
 #include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/shadow.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
@@ -157,6 +158,7 @@ void insn_vmwrite(struct vcpu *vcpu)
 	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
 	if (field != VMCS_FIELD_COUNT && !is_read_only(vmcs_fields[field].encoding)) {
 		lazy_write(nested->current, field, vcpu->regs[reg]);
+		shadow_follow(nested->current, field);
 		insn_succeed();
 		return;
 	}
@@ -179,5 +181,6 @@ void insn_vmwrite(struct vcpu *vcpu)
 							: (old & ~0xffffffffULL) | (u32)value;
 	}
 	lazy_write(nested->current, field, value);
+	shadow_follow(nested->current, field);
 	insn_succeed();
 }

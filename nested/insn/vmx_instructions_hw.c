@@ -10,6 +10,7 @@
 #include "nested/insn/operand.h"
 #include "nested/nested.h"
 #include "nested/vmcs12/lazy.h"
+#include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
 #include "nested/vpid.h"
 #include "xmhf/memory/l1_memory.h"
@@ -136,7 +137,8 @@ static void vmxon_instruction(struct vcpu *vcpu)
 	}
 	nested->mode = NESTED_ROOT;
 	nested->vmxon_pointer = address;
-	nested->current = NULL;
+	shadow_enable(true);
+	shadow_select(nested, NULL);
 	set_owned_cr0(CR0_NE | CR0_PE | CR0_PG);
 	insn_succeed();
 }
@@ -150,7 +152,8 @@ static void vmxoff_instruction(struct vcpu *vcpu)
 			slots_write_back(nested, &nested->slots[i]);
 	}
 	nested->mode = NESTED_OFF;
-	nested->current = NULL;
+	shadow_select(nested, NULL);
+	shadow_enable(false);
 	set_owned_cr0(CR0_NE);
 	insn_succeed();
 }
@@ -174,7 +177,7 @@ static void vmclear_instruction(struct vcpu *vcpu)
 	}
 	slots_clear(nested, address);
 	if (nested->current && nested->current->address == address)
-		nested->current = NULL;
+		shadow_select(nested, NULL);
 	insn_succeed();
 }
 
@@ -192,7 +195,7 @@ static void vmptrld_instruction(struct vcpu *vcpu)
 	else if (revision_at(address) != NESTED_VMCS_REVISION)
 		insn_fail(vcpu, VMFAIL_VMPTRLD_REVISION);
 	else {
-		nested->current = slots_load(nested, address);
+		shadow_select(nested, slots_load(nested, address));
 		insn_succeed();
 	}
 }

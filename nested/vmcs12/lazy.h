@@ -10,7 +10,7 @@
 /** The value of @field of VMCS12, up to date.  VMCS01 is current, before and after. */
 u64 lazy_read(struct nested *nested, struct vmcs12_slot *slot, enum vmcs_index field);
 
-/** L1 writes @value to @field of VMCS12. */
+/** L1 writes @value to @field of VMCS12; a shadow VMCS is left to shadow_follow(). */
 void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value);
 
 /** Brings @field up to date.  VMCS02 of @slot is current. */
@@ -25,9 +25,5 @@ void lazy_pull_all(struct nested *nested, struct vmcs12_slot *slot);
 /** L2 stayed in VMCS02 and exited to L1: marks what the processor may have changed. */
 void lazy_mark_stay(struct vmcs12_slot *slot);
 
-/** Sets a field of VMCS12 that L0 itself determines, whatever VMCS02 holds. */
-static inline void lazy_override(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
-{
-	field_set_remove(&slot->stale, field);
-	vmcs12_set(&slot->vmcs12, field, value);
-}
+/** Sets a field of VMCS12 that L0 itself determines, whatever VMCS02 holds.  VMCS01 is current. */
+void lazy_override(struct vmcs12_slot *slot, enum vmcs_index field, u64 value);

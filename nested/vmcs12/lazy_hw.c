@@ -3,6 +3,7 @@
 #include "nested/vmcs12/lazy.h"
 
 #include "nested/vmcs12/check_group.h"
+#include "nested/vmcs12/shadow.h"
 #include "xmhf/vmx/vcpu.h"
 #include "xmhf/vmx/vmcs_hw.h"
 
@@ -53,10 +54,13 @@ static hpa_t own_vmcs01(void)
 void lazy_pull_all(struct nested *nested, struct vmcs12_slot *slot)
 {
 	(void)nested;
-	if (!has_stale(slot))
+	if (!has_stale(slot) && !slot->shadow_valid)
 		return;
-	vmcs_load(slot->vmcs02);
-	lazy_pull_stale(slot);
+	shadow_fetch(slot, true);
+	if (has_stale(slot)) {
+		vmcs_load(slot->vmcs02);
+		lazy_pull_stale(slot);
+	}
 	vmcs_load(own_vmcs01());
 }
 
@@ -66,6 +70,9 @@ u64 lazy_read(struct nested *nested, struct vmcs12_slot *slot, enum vmcs_index f
 	if (field_set_has(&slot->stale, field)) {
 		vmcs_load(slot->vmcs02);
 		lazy_pull(slot, field);
+		vmcs_load(own_vmcs01());
+	} else if (slot->shadow_valid && field_set_has(&nested_shared.shadowed, field)) {
+		shadow_fetch(slot, true);
 		vmcs_load(own_vmcs01());
 	}
 	return vmcs12_get(&slot->vmcs12, field);
@@ -80,6 +87,13 @@ void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 	if (vmcs_encoding_type(vmcs_fields[field].encoding) == VMCS_TYPE_HOST ||
 	    field == VMCS_INDEX_exit_controls || field == VMCS_INDEX_pin_based_controls)
 		slot->host_is_current = false;
+}
+
+void lazy_override(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
+{
+	field_set_remove(&slot->stale, field);
+	vmcs12_set(&slot->vmcs12, field, value);
+	shadow_follow(slot, field);
 }
 
 static void mark(struct vmcs12_slot *slot, enum vmcs_index field, bool stale)
@@ -101,5 +115,6 @@ void lazy_mark_stay(struct vmcs12_slot *slot)
 	mark(slot, VMCS_INDEX_preemption_timer_value,
 	     (exit & EXIT_SAVE_PREEMPTION_TIMER) &&
 		     (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER));
+	slot->event_was_injected = slot->vmcs12.entry_interruption_information & INTR_INFO_VALID;
 	slot->vmcs12.entry_interruption_information &= ~INTR_INFO_VALID;
 }

@@ -40,6 +40,7 @@ static void forget_vmcs02(struct vmcs12_slot *slot)
 	slot->stale = (struct field_set){ 0 };
 	slot->unchecked = (u32)CHECK_ALL;
 	slot->host_is_current = false;
+	slot->shadow_valid = false;
 	slot->words12 = (struct control_words){ 0 };
 }
 

@@ -168,7 +168,7 @@ static u64 pool_pages(const struct mtrr_state *mtrr)
 
 	return ept01_pool_pages(&settings, mtrr) +
 	       host_paging_pages_needed(machine.top_of_ram, has_1g_pages()) +
-	       cpu_list.count * cpu_area_pages() + 3; /* MSR bitmap, nested's two pages */
+	       cpu_list.count * cpu_area_pages() + 5; /* MSR bitmap, nested's four pages */
 }
 
 /* Chooses L0's place: the top of RAM below 4 GiB. */

@@ -15,11 +15,15 @@ static void *low_memory(u32 address, u64 size)
 
 u16 bios_stub_install(u8 drive, u16 serial_port)
 {
-	u16 *base_memory = low_memory(BASE_MEMORY_KIB, 2);
-	u16 segment = (u16)((*base_memory - 1) * (BIOS_STUB_SIZE / 16));
-	struct bios_stub_data *data = low_memory(segment * 16U, BIOS_STUB_SIZE);
+	void *base_memory = low_memory(BASE_MEMORY_KIB, 2);
+	struct bios_stub_data *data;
+	u16 kib, segment;
 
-	*base_memory -= 1;
+	memcpy(&kib, base_memory, sizeof(kib)); /* at an odd address */
+	kib--;
+	memcpy(base_memory, &kib, sizeof(kib));
+	segment = (u16)(kib * (BIOS_STUB_SIZE / 16));
+	data = low_memory(segment * 16U, BIOS_STUB_SIZE);
 	memcpy(data, bios_stub_start, (size_t)(bios_stub_end - bios_stub_start));
 	data->drive = drive;
 	data->serial_port = serial_port;

@@ -48,8 +48,11 @@ static const char *choose(const struct vmx_control_caps *caps, u32 wanted, const
 	return NULL;
 }
 
-static const char *lacking_ept_feature(const struct vmx_caps *caps)
+static const char *lacking_feature(const struct vmx_caps *caps)
 {
+	/* Without them CR3 accesses must exit, which no handler expects. */
+	if (!(caps->basic & VMX_BASIC_TRUE_CONTROLS))
+		return "the processor's VMX has no \"true\" control MSRs";
 	if (!(caps->ept_vpid & EPT_CAP_WALK_4) || !(caps->ept_vpid & EPT_CAP_WB))
 		return "the processor's EPT has no 4-level write-back page walk";
 	if (!(caps->ept_vpid & EPT_CAP_INVEPT) || !(caps->ept_vpid & EPT_CAP_INVEPT_SINGLE))
@@ -75,7 +78,7 @@ const char *vmcs01_choose_controls(const struct vmx_caps *caps, struct vmcs01_co
 		lack = choose(&caps->entry, ENTRY_WANTED, entry_needs, ARRAY_SIZE(entry_needs),
 			      &out->entry);
 	if (!lack)
-		lack = lacking_ept_feature(caps);
+		lack = lacking_feature(caps);
 	/* L1 starts in real mode; the processor keeps this control like IA32_EFER.LMA. */
 	out->entry &= ~ENTRY_IA32E_MODE_GUEST;
 	return lack;

@@ -22,6 +22,9 @@ enum vmcs_index {
 	VMCS_FIELD_COUNT,
 };
 
+/** Bit 31 of the first word of a VMCS region: it is a shadow VMCS. */
+#define VMCS_SHADOW_INDICATOR BIT32(31)
+
 /* Parts of an encoding. */
 #define VMCS_ENCODING_HIGH     BIT32(0) /* access type: the high half of a 64-bit field */
 #define VMCS_ENCODING_INDEX    FIELD(9, 1)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hardware VMCS shadowing. */
+#include "nested/vmcs12/shadow.h"
+
+#include "nested/vmcs12/lazy.h"
+#include "xmhf/lib/bug.h"
+#include "xmhf/lib/string.h"
+#include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/vmcs_hw.h"
+
+static bool is_available(void)
+{
+	return nested_shared.vmread_bitmap.v;
+}
+
+static void clear_bit(u8 *bitmap, u32 encoding)
+{
+	bitmap[encoding / 8] &= (u8)~BIT32(encoding % 8);
+}
+
+void shadow_init(void)
+{
+	u8 *read, *written;
+
+	if (!(machine.caps.proc2.may_be_1 & PROC2_VMCS_SHADOWING))
+		return;
+	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.vmread_bitmap));
+	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.vmwrite_bitmap));
+	read = hpa_to_pointer(nested_shared.vmread_bitmap);
+	written = hpa_to_pointer(nested_shared.vmwrite_bitmap);
+	memset(read, 0xff, PAGE_SIZE);
+	memset(written, 0xff, PAGE_SIZE);
+#define SHADOW(field, from, is_written)                             \
+	field_set_add(&nested_shared.shadowed, VMCS_INDEX_##field); \
+	clear_bit(read, VMCS_##field);                              \
+	if (is_written)                                             \
+		clear_bit(written, VMCS_##field);
+#include "nested/vmcs12/shadow.def"
+#undef SHADOW
+	/* shadow_after_exit() fetches them, where the exit defines them: they are never stale. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(nested_shared.saved.bits); i++)
+		nested_shared.saved.bits[i] &= ~nested_shared.shadowed.bits[i];
+}
+
+void shadow_enable(bool on)
+{
+	u64 proc2;
+
+	if (!is_available())
+		return;
+	proc2 = vmcs_read(VMCS_secondary_processor_based_controls);
+	vmcs_write(VMCS_secondary_processor_based_controls,
+		   on ? proc2 | PROC2_VMCS_SHADOWING : proc2 & ~(u64)PROC2_VMCS_SHADOWING);
+	vmcs_write(VMCS_vmread_bitmap_address, nested_shared.vmread_bitmap.v);
+	vmcs_write(VMCS_vmwrite_bitmap_address, nested_shared.vmwrite_bitmap.v);
+}
+
+static hpa_t own_vmcs01(void)
+{
+	return vcpu_of_cpu(this_cpu())->vmcs01;
+}
+
+static void make_ready(struct vmcs12_slot *slot)
+{
+	if (!slot->shadow_ready)
+		vmcs_clear(slot->shadow);
+	slot->shadow_ready = true;
+	vmcs_load(slot->shadow);
+}
+
+/* Writes all fields.  The shadow VMCS is current afterwards. */
+static void fill(struct vmcs12_slot *slot)
+{
+	make_ready(slot);
+#define SHADOW(field, from, is_written) vmcs_write(VMCS_##field, slot->vmcs12.field);
+#include "nested/vmcs12/shadow.def"
+#undef SHADOW
+	slot->shadow_valid = true;
+}
+
+void shadow_select(struct nested *nested, struct vmcs12_slot *slot)
+{
+	nested->current = slot;
+	if (!is_available())
+		return;
+	if (slot && !slot->shadow_valid) {
+		lazy_pull_all(nested, slot);
+		fill(slot);
+		vmcs_load(own_vmcs01());
+	}
+	vmcs_write(VMCS_vmcs_link_pointer, slot ? slot->shadow.v : ~0ULL);
+}
+
+/* Reasons whose exits define the VM-exit instruction information, and the address fields. */
+#define R(name) BIT(EXIT_REASON_##name % 64)
+#define HAS_INSTRUCTION_INFORMATION                                                                \
+	(R(IO_INSTRUCTION) | R(VMCLEAR) | R(VMPTRLD) | R(VMPTRST) | R(VMREAD) | R(VMWRITE) |       \
+	 R(VMXON) | R(GDTR_IDTR_ACCESS) | R(LDTR_TR_ACCESS) | R(INVEPT) | R(INVVPID) | R(RDRAND) | \
+	 R(RDSEED) | R(INVPCID) | R(XSAVES))
+#define HAS_ADDRESS (R(EPT_VIOLATION) | R(EPT_MISCONFIGURATION) | R(IO_INSTRUCTION) | R(CR_ACCESS))
+
+static bool defines(u64 reasons, u32 reason)
+{
+	/* Later reasons are rare: they count as defining everything. */
+	return reason >= 64 || (reasons & BIT(reason));
+}
+
+/* Fetches one field; remembers it for the shadow VMCS if that has another value. */
+#define FETCH(name)                                                           \
+	do {                                                                  \
+		u64 value_ = vmcs_read(VMCS_##name);                          \
+                                                                              \
+		field_set_remove(&slot->stale, VMCS_INDEX_##name);            \
+		if (value_ != slot->vmcs12.name || !slot->shadow_valid) {     \
+			vmcs12_set(&slot->vmcs12, VMCS_INDEX_##name, value_); \
+			changed[count].encoding = VMCS_##name;                \
+			changed[count++].value = value_;                      \
+		}                                                             \
+	} while (0)
+
+void shadow_after_exit(struct vmcs12_slot *slot)
+{
+	struct {
+		u32 encoding;
+		u64 value;
+	} changed[18];
+	unsigned int count = 0;
+	u32 reason;
+
+	if (!is_available())
+		return;
+	FETCH(exit_reason);
+	reason = slot->vmcs12.exit_reason & 0xffff;
+	FETCH(exit_qualification);
+	FETCH(exit_interruption_information);
+	FETCH(idt_vectoring_information);
+	FETCH(exit_instruction_length);
+	FETCH(guest_rip);
+	FETCH(guest_rsp);
+	FETCH(guest_rflags);
+	FETCH(guest_interruptibility_state);
+	if (slot->vmcs12.exit_interruption_information & INTR_INFO_ERROR_CODE)
+		FETCH(exit_interruption_error_code);
+	if (slot->vmcs12.idt_vectoring_information & INTR_INFO_ERROR_CODE)
+		FETCH(idt_vectoring_error_code);
+	if (defines(HAS_INSTRUCTION_INFORMATION, reason))
+		FETCH(exit_instruction_information);
+	if (defines(HAS_ADDRESS, reason)) {
+		FETCH(guest_linear_address);
+		FETCH(guest_physical_address);
+	}
+	if (!slot->shadow_valid) {
+		fill(slot);
+		return;
+	}
+	vmcs_load(slot->shadow);
+	for (unsigned int i = 0; i < count; i++)
+		vmcs_write((enum vmcs_encoding)changed[i].encoding, changed[i].value);
+	if (slot->event_was_injected)
+		vmcs_write(VMCS_entry_interruption_information,
+			   slot->vmcs12.entry_interruption_information);
+}
+
+#define FETCH_BACK(name)                                             \
+	do {                                                         \
+		u64 value_ = vmcs_read(VMCS_##name);                 \
+                                                                     \
+		if (value_ != slot->vmcs12.name)                     \
+			lazy_write(slot, VMCS_INDEX_##name, value_); \
+	} while (0)
+
+void shadow_fetch(struct vmcs12_slot *slot, bool all)
+{
+	if (!slot->shadow_valid)
+		return;
+	vmcs_load(slot->shadow);
+	FETCH_BACK(guest_rip);
+	FETCH_BACK(guest_rsp);
+	FETCH_BACK(guest_rflags);
+	FETCH_BACK(guest_interruptibility_state);
+	FETCH_BACK(processor_based_controls);
+	FETCH_BACK(entry_interruption_information);
+	if (all || (slot->vmcs12.entry_interruption_information & INTR_INFO_VALID)) {
+		FETCH_BACK(entry_exception_error_code);
+		FETCH_BACK(entry_instruction_length);
+	}
+}
+
+void shadow_follow(struct vmcs12_slot *slot, enum vmcs_index field)
+{
+	if (!slot->shadow_valid || !field_set_has(&nested_shared.shadowed, field))
+		return;
+	vmcs_load(slot->shadow);
+	vmcs_write((enum vmcs_encoding)vmcs_fields[field].encoding,
+		   vmcs12_get(&slot->vmcs12, field));
+	vmcs_load(own_vmcs01());
+}
