@@ -85,7 +85,8 @@ function drawFields() {
     shown++;
     const parts = states.some(state => ((valueOf(state) || [])[2] || []).length);
     const open = parts && (view.all || view.open.has(index));
-    rows.push(make('tr', { class: 'field' + (different ? ' differs' : '') + (parts ? ' parts' : '') + (open ? ' open' : ''), 'data-field': index },
+    rows.push(make('tr', { class: 'field' + (different ? ' differs' : '') + (parts ? ' parts' : '') + (open ? ' open' : ''), 'data-field': index,
+      tabindex: parts ? '0' : undefined, 'aria-expanded': parts ? String(open) : undefined },
       make('td', { class: 'name' }, make('span', { class: 'enc' }, ...marked(field.encoding)), ...marked(field.name)),
       ...states.map(valueCell)));
     if (open) rows.push(...partRows(states));
@@ -133,7 +134,7 @@ function drawDumpList() {
     const at = view.picks.indexOf(number);
     const buttons = ['A', 'B', 'C'].map((letter, n) => make('button', { type: 'button', class: letter, 'aria-pressed': at === n ? 'true' : 'false', title: `as column ${letter}`,
       onclick: event => { event.stopPropagation(); pick(number, n); } }, letter));
-    items.push(make('li', { class: at >= 0 ? 'hot' : '', 'data-dump': number, onclick: () => pick(number) },
+    items.push(make('li', { class: at >= 0 ? 'hot' : '', 'data-dump': number, tabindex: '0', onclick: () => pick(number) },
       make('span', { class: 'pick' }, ...buttons), make('span', { class: 'tag' }, dump.tag || dump.format), ' ',
       make('span', { class: 'where' }, `${dump.cpu ? 'CPU ' + dump.cpu : ''} line ${dump.line}`),
       make('div', { class: 'what', title: dump.summary }, dump.summary)));
@@ -142,6 +143,24 @@ function drawDumpList() {
 }
 
 function drawDumps() { drawDumpList(); drawFields(); }
+
+function toggleRow(row) {
+  if (!row) return;
+  const index = Number(row.dataset.field);
+  if (!view.open.delete(index)) view.open.add(index);
+  drawFields();
+  const again = document.querySelector(`#fields tr[data-field="${index}"]`);
+  if (again) again.focus({ preventScroll: true });
+}
+
+// Enter and Space do to what has the focus in @element what a click does.
+function onEnter(element, action) {
+  element.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' && event.key !== ' ' || event.target.matches('button, input')) return;
+    event.preventDefault(); event.stopPropagation();
+    action(event.target);
+  });
+}
 
 function startDumps() {
   $('field-search').addEventListener('input', event => { view.text = event.target.value; drawFields(); });
@@ -153,12 +172,14 @@ function startDumps() {
     $('unfold').textContent = view.all ? 'fold all' : 'unfold all';
     drawFields();
   });
-  document.querySelector('#fields tbody').addEventListener('click', event => {
-    const row = event.target.closest('tr.field.parts');
-    if (!row || String(getSelection())) return;
-    const index = Number(row.dataset.field);
-    if (!view.open.delete(index)) view.open.add(index);
-    drawFields();
+  const body = document.querySelector('#fields tbody');
+  body.addEventListener('click', event => { if (!String(getSelection())) toggleRow(event.target.closest('tr.field.parts')); });
+  onEnter(body, target => toggleRow(target.closest('tr.field.parts')));
+  onEnter($('dump-list'), target => {
+    const number = Number(target.dataset.dump);
+    if (!target.matches('li')) return;
+    pick(number);
+    document.querySelector(`#dump-list li[data-dump="${number}"]`).focus();
   });
   drawDumps();
 }

@@ -64,7 +64,7 @@ function start() {
       $('by-count').setAttribute('aria-pressed', String(!on)); $('by-ticks').setAttribute('aria-pressed', String(on));
       drawTotals();
     });
-  $('chart').addEventListener('keydown', event => { if (event.key === 'Enter' && event.target.classList.contains('row')) { event.stopPropagation(); event.target.click(); } });
+  onEnter($('chart'), target => target.click());
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey || $('help').open) return;
     const typing = event.target.matches('input[type="search"]');
