@@ -222,7 +222,7 @@ static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 	}
 	switch (result) {
 	case EPT02_L0_OWNED:
-		*address = outcome.l1_address.v;
+		*address = access.address.v;
 		handled(vcpu, reason);
 		return NESTED_HIDDEN;
 	case EPT02_FIXED:

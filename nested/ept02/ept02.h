@@ -89,6 +89,18 @@ struct ept02_config {
 	bool prefetch; /* fill neighbours of a touched page that EPT12 maps, when that is legal */
 };
 
+/**
+ * Page-modification logging of the VMCS12 that runs: where L0 logs the pages whose dirty
+ * flag it sets in EPT12.  SDM "Page-Modification Logging".
+ */
+struct ept02_log {
+	bool on;
+	l1pa_t page;
+	u16 index; /* of the next entry; above 511 the log is full */
+};
+
+#define EPT02_LOG_ENTRIES 512
+
 struct ept02 {
 	struct ept12_rules rules;
 	struct ept02_context *current; /* used last */
@@ -104,6 +116,7 @@ struct ept02 {
 	u64 eptp_fixed;
 	u8 max_page_level; /* largest page the processor can map */
 	bool prefetch;
+	struct ept02_log log; /* the caller's, set before it hands in a violation */
 	struct ept02_context contexts[EPT02_CONTEXTS];
 	struct ept02_statistics statistics;
 };
@@ -120,10 +133,13 @@ enum ept02_result {
 	EPT02_L0_OWNED,
 	/** An EPT misconfiguration that nothing in EPT12 explains: a mistake of ours. */
 	EPT02_UNEXPECTED,
+	/** The log is full: a page-modification log-full event for L1, with no flag set. */
+	EPT02_LOG_FULL,
 };
 
 struct ept02_outcome {
 	u64 qualification; /* EPT02_REFLECT_VIOLATION: what L1 sees */
+	bool may_be_ve;	   /* EPT02_REFLECT_VIOLATION: EPT12's entry does not suppress #VE */
 	l1pa_t l1_address; /* EPT02_L0_OWNED: what L2's access leads to */
 };
 

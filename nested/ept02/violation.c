@@ -10,6 +10,7 @@
  */
 #include "nested/ept02/memory_type.h"
 #include "nested/ept02/tables.h"
+#include "xmhf/memory/l1_memory.h"
 
 /* Rounds of a walk that finds entries changed before it gives way to L2. */
 #define TOUCH_ROUNDS 8
@@ -117,6 +118,46 @@ static void forget_if_changed(struct touch *t)
 		forget(t);
 }
 
+static u64 missing_flags(const struct touch *t, unsigned int level, u64 entry)
+{
+	bool is_dirtied = level == t->level && t->access & EPT_WRITE;
+
+	return (is_dirtied ? EPT_ACCESSED | EPT_DIRTY : EPT_ACCESSED) & ~entry;
+}
+
+static u64 entry_on_path(const struct touch *t, unsigned int level)
+{
+	return level == t->level ? t->entry : t->path[level]->seen[ept12_index(t->address, level)];
+}
+
+/* Claim: a flag has to be set, of any kind, and the log has no room: that comes first. */
+static bool log_is_full(const struct touch *t)
+{
+	const struct ept02_log *log = &t->ept->log;
+	unsigned int level;
+
+	if (!log->on || log->index < EPT02_LOG_ENTRIES)
+		return false;
+	for (level = t->context->levels; level >= t->level; level--) {
+		if (missing_flags(t, level, entry_on_path(t, level)))
+			return true;
+	}
+	return false;
+}
+
+static void log_page(struct touch *t)
+{
+	struct ept02_log *log = &t->ept->log;
+	u64 *place;
+
+	if (!log->on)
+		return;
+	place = l1_memory_view(l1pa(log->page.v + log->index * sizeof(*place)), sizeof(*place));
+	if (place)
+		*place = align_down(t->address, PAGE_SIZE);
+	log->index--;
+}
+
 /* Sets accessed and dirty flags along the path; false if an entry changed meanwhile. */
 static bool set_flags(struct touch *t)
 {
@@ -125,20 +166,19 @@ static bool set_flags(struct touch *t)
 	for (level = t->context->levels; level >= t->level; level--) {
 		struct ept02_table *table = t->path[level];
 		unsigned int index = ept12_index(t->address, level);
-		bool is_page = level == t->level;
-		u64 entry = is_page ? t->entry : table->seen[index];
-		u64 flags = EPT_ACCESSED;
+		u64 entry = entry_on_path(t, level);
+		u64 flags = missing_flags(t, level, entry);
 
-		if (is_page && t->access & EPT_WRITE)
-			flags |= EPT_DIRTY;
-		if ((entry & flags) == flags)
+		if (!flags)
 			continue;
 		if (!ept12_set_flags((volatile u64 *)(uptr)&table->view[index], entry, flags))
 			return false;
-		if (is_page)
+		if (level == t->level)
 			t->entry |= flags;
 		else
 			table->seen[index] |= flags;
+		if (flags & EPT_DIRTY)
+			log_page(t);
 	}
 	return true;
 }
@@ -265,6 +305,10 @@ static bool touch_page(struct touch *t, enum ept02_result *result, struct ept02_
 		*result = refuse(t, EPT02_REFLECT_VIOLATION);
 		return true;
 	}
+	if (t->context->sets_flags && log_is_full(t)) {
+		*result = refuse(t, EPT02_LOG_FULL);
+		return true;
+	}
 	if (t->context->sets_flags && !set_flags(t))
 		return false;
 	*result = EPT02_FIXED;
@@ -323,6 +367,7 @@ enum ept02_result ept02_handle_violation(struct ept02 *ept, struct ept02_context
 	t.address = address.v;
 	t.access = qualification & EPT12_ACCESS;
 	t.rights = 0;
+	t.entry = EPT_SUPPRESS_VE;
 	result = touch_rounds(&t, out);
 	ept->statistics.touches++;
 	if (result == EPT02_FIXED)
@@ -332,6 +377,7 @@ enum ept02_result ept02_handle_violation(struct ept02 *ept, struct ept02_context
 	else
 		ept->statistics.reflected++;
 	out->qualification = field_set(qualification, EPT_VIOLATION_ENTRY_RWX, t.rights);
+	out->may_be_ve = !(t.entry & EPT_SUPPRESS_VE);
 	return result;
 }
 

@@ -60,7 +60,7 @@ static void test_everything(void)
 	is_u64(c.proc1.may_be_1 | PROC1_ACTIVATE_TERTIARY_CONTROLS, 0xfffbfffe,
 	       "other primary controls");
 	ok(c.proc2.may_be_1 & PROC2_UNRESTRICTED_GUEST, "unrestricted guest");
-	ok(!(c.proc2.may_be_1 & PROC2_ENABLE_PML), "PML is not implemented");
+	ok(c.proc2.may_be_1 & PROC2_ENABLE_PML, "PML");
 	is_u64(c.proc2.may_be_1 & PROC2_SUB_PAGE_WRITE_PERMISSIONS, 0, "no sub-page permissions");
 	is_u64(c.proc3, 0, "no tertiary");
 	is_u64(c.exit2, 0, "no secondary exit controls");
