@@ -29,7 +29,7 @@ class Client:
     expect: Callable[[], list[str]]
     cpus: int = 1
     memory: int = 768
-    timeout: float = 300.0
+    timeout: float = 75.0
     quick: bool = False
     boot: dict = field(default_factory=dict)
 

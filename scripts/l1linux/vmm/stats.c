@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm.h"
@@ -47,23 +46,19 @@ static void read_descriptor(int fd, const struct kvm_stats_header *header, u32 n
 	free(desc);
 }
 
-static void read_counters(int owner)
+static void read_counters(int fd)
 {
-	int fd = ioctl(owner, KVM_GET_STATS_FD, NULL);
 	struct kvm_stats_header header;
 
-	if (fd < 0)
-		return;
 	if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header))
 		for (u32 i = 0; i < header.num_desc; i++)
 			read_descriptor(fd, &header, i);
-	close(fd);
 }
 
 void stats_print(const struct vm *vm)
 {
 	for (u32 i = 0; i < vm->cpus; i++)
-		read_counters(vm->vcpu[i].fd);
+		read_counters(vm->vcpu[i].stats);
 	for (u32 i = 0; i < counter_count; i++)
 		if (counters[i].value)
 			printf("KVM-STATS %-28s %12llu\n", counters[i].name,

@@ -111,6 +111,7 @@ static void create_vcpu(struct vm *vm, u32 id)
 	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		die("kvm_run");
+	vcpu->stats = MUST(vcpu->fd, KVM_GET_STATS_FD, NULL);
 	set_cpuid(vm, vcpu);
 }
 
@@ -221,8 +222,11 @@ static bool run_once(struct vm *vm, struct vcpu *vcpu, int *status)
 {
 	bool over = false;
 
-	if (ioctl(vcpu->fd, KVM_RUN, NULL) != 0 && errno != EINTR && errno != EAGAIN)
-		die("KVM_RUN");
+	if (ioctl(vcpu->fd, KVM_RUN, NULL) != 0) {
+		if (errno != EINTR && errno != EAGAIN) /* EAGAIN: INIT or SIPI came */
+			die("KVM_RUN");
+		return false;
+	}
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO:
 		pthread_mutex_lock(&device_lock);

@@ -29,7 +29,7 @@ typedef uint64_t u64;
 
 /** A virtual CPU. */
 struct vcpu {
-	int fd;
+	int fd, stats; /* an ioctl on @fd waits until KVM_RUN returns, so @stats is opened first */
 	u32 id;
 	struct kvm_run *run;
 };
