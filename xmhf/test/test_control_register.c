@@ -18,6 +18,13 @@ struct row {
 };
 
 static const struct row cr0_rows[] = {
+	{ "nothing", true, { .value = CR0_ET } },
+	{ "PG kept in 64-bit mode",
+	  true,
+	  { .value = PAGING | CR0_MP, .cr0 = PAGING, .cr4 = CR4_PAE, IN_64BIT_MODE } },
+	{ "no paging with PCIDE, as before",
+	  true,
+	  { .value = PROTECTED, .cr0 = PROTECTED, .cr4 = CR4_PCIDE } },
 	{ "PE alone", true, { .value = PROTECTED } },
 	{ "PG without PE", false, { .value = CR0_PG | CR0_ET } },
 	{ "PG with PE", true, { .value = PAGING, .cr0 = PROTECTED } },

@@ -55,7 +55,8 @@ static bool leads_to(u64 va, u64 address, unsigned int level, u64 rights)
 		return false;
 	mask = BIT(3 + 9 * level) - 1;
 	return (entry & PTE_ADDRESS & ~mask) + (va & mask) == address &&
-	       (entry & (PTE_W | PTE_NX)) == rights && !(entry & PTE_U);
+	       (entry & (PTE_W | PTE_NX)) == rights && !(entry & PTE_U) &&
+	       !(entry & PTE_PS) == (level == 1);
 }
 
 static void test_sizes(void)
@@ -72,6 +73,14 @@ static void test_sizes(void)
 		   walk(WINDOW + 3 * GIB + 2 * MIB + PAGE_SIZE, &(u64){ 0 }) == 0,
 	   "and nothing behind");
 	ok(walk(WINDOW - 1, &(u64){ 0 }) == 0, "nor before");
+}
+
+static void test_alignment(void)
+{
+	start(POOL_PAGES, true);
+	host_paging_map(&paging, WINDOW, hpa(PAGE_SIZE), 4 * MIB, HOST_READ_WRITE);
+	ok(leads_to(WINDOW + 3 * MIB, 3 * MIB + PAGE_SIZE, 1, HOST_READ_WRITE),
+	   "what is aligned on one side only goes in small pages");
 }
 
 static void test_without_1g(void)
@@ -129,6 +138,7 @@ static void test_pages_needed(void)
 int main(void)
 {
 	test_sizes();
+	test_alignment();
 	test_without_1g();
 	test_image();
 	test_exhausted();

@@ -41,14 +41,17 @@ static void test_full(void)
 	is_u64(c.proc1,
 	       PROC1_USE_MSR_BITMAPS | PROC1_MONITOR_TRAP_FLAG | PROC1_ACTIVATE_SECONDARY_CONTROLS,
 	       "primary processor-based controls");
-	ok(c.proc2 & PROC2_ENABLE_EPT && c.proc2 & PROC2_UNRESTRICTED_GUEST, "EPT is on");
-	ok(!(c.proc2 & (PROC2_DESCRIPTOR_TABLE_EXITING | PROC2_WBINVD_EXITING)),
-	   "nothing exits that need not");
-	ok(c.exit & EXIT_HOST_ADDRESS_SPACE_SIZE, "L0 is 64-bit");
-	ok(!(c.entry & ENTRY_IA32E_MODE_GUEST), "L1 starts in real mode");
-	ok(c.entry & ENTRY_LOAD_IA32_EFER && c.exit & EXIT_SAVE_IA32_EFER &&
-		   c.exit & EXIT_LOAD_IA32_EFER,
-	   "IA32_EFER travels");
+	is_u64(c.proc2,
+	       PROC2_ENABLE_EPT | PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_RDTSCP |
+		       PROC2_ENABLE_VPID | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES_XRSTORS |
+		       PROC2_ENABLE_USER_WAIT_AND_PAUSE | PROC2_ENABLE_PCONFIG,
+	       "secondary processor-based controls");
+	is_u64(c.exit,
+	       EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_SAVE_DEBUG_CONTROLS | EXIT_SAVE_IA32_PAT |
+		       EXIT_LOAD_IA32_PAT | EXIT_SAVE_IA32_EFER | EXIT_LOAD_IA32_EFER,
+	       "exit controls");
+	is_u64(c.entry, ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_IA32_PAT | ENTRY_LOAD_IA32_EFER,
+	       "entry controls: L1 starts in real mode");
 }
 
 /* Without one needed bit there is a reason, and it is the right one. */
