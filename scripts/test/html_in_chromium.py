@@ -72,6 +72,7 @@ def test_dumps(browser, tap: Tap, pictures: Path) -> None:
     browser.click("#only-diff")
     tap.ok(0 < rows(browser, "#fields tr.field") < before, "only differences shows fewer fields")
     tap.same(rows(browser, "#fields tr.field"), rows(browser, "#fields tr.field.differs"), "and each of them differs")
+    tap.same("interrupt-window exiting", text(browser, "tr[data-field] .part"), "of a control word the bits that differ are named")
     browser.picture(pictures / "dumps-differences.png")
     browser.click("#fields tr.parts td.name")
     tap.ok(rows(browser, "#fields tr.bit") > 5, "a click unfolds the bits")

@@ -55,6 +55,29 @@ HYPHENS = tuple((good.replace("-", " "), good) for good in (
     "busy-shadow", "EPTP-switching", "single-context", "execute-only", "VMX-preemption "))
 
 
+# Capabilities that the SDM describes by a phrase and not by a name.
+PHRASES = {
+    "EPT_WALK_4": "EPT page-walk length 4", "EPT_WALK_5": "EPT page-walk length 5",
+    "EPT_UC": "EPT memory type UC", "EPT_WB": "EPT memory type WB", "EPT_2M": "EPT 2-MByte pages",
+    "EPT_1G": "EPT 1-GByte pages", "EPT_EXECUTE_ONLY": "execute-only translations",
+    "EPT_AD": "accessed and dirty flags for EPT", "EPT_INVEPT_SINGLE": "single-context INVEPT",
+    "EPT_INVEPT_ALL": "all-context INVEPT", "EPT_INVVPID_ADDRESS": "individual-address INVVPID",
+    "EPT_INVVPID_SINGLE": "single-context INVVPID", "EPT_INVVPID_ALL": "all-context INVVPID",
+    "EPT_INVVPID_SINGLE_NONGLOBAL": "single-context-retaining-globals INVVPID",
+    "EPT_ADVANCED_EXIT_INFO": "advanced VM-exit information for EPT violations",
+    "EPT_SHADOW_STACK": "supervisor shadow-stack control", "VMFUNC_EPTP_SWITCHING": "EPTP switching",
+    "BASIC_DUAL_MONITOR": "dual-monitor treatment of SMIs and SMM",
+    "BASIC_INS_OUTS": "instruction information for INS and OUTS",
+    "BASIC_TRUE_CONTROLS": "default1 controls may be 0 (TRUE MSRs)",
+    "BASIC_ANY_ERROR_CODE": "hardware exceptions with or without an error code",
+    "MISC_STORE_LMA": "VM exits store IA32_EFER.LMA", "MISC_ACTIVITY_HLT": "activity state HLT",
+    "MISC_ACTIVITY_SHUTDOWN": "activity state shutdown", "MISC_PT_IN_VMX": "Intel PT in VMX operation",
+    "MISC_ACTIVITY_SIPI": "activity state wait-for-SIPI", "MISC_SMBASE_READ": "RDMSR of IA32_SMBASE in SMM",
+    "MISC_SMM_MONITOR_CTL": "bit 2 of IA32_SMM_MONITOR_CTL", "MISC_VMWRITE_ANY": "VMWRITE to any field",
+    "MISC_INJECT_LENGTH_ZERO": "injection with instruction length 0",
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """One VMCS field, as vmcs_fields.def has it."""
@@ -109,7 +132,7 @@ class Control:
     @property
     def sdm(self) -> str:
         """Its name in the SDM's spelling."""
-        return sdm_words(self.name)
+        return PHRASES.get(self.enumerator) or sdm_words(self.name)
 
     @property
     def enumerator(self) -> str:

@@ -28,10 +28,30 @@ function marked(text) {
   return [text.slice(0, at), make('mark', {}, text.slice(at, at + word.length)), text.slice(at + word.length)];
 }
 
-function valueCell(state) {
+// The labels of the parts in which these states differ.
+function differingParts(states) {
+  const tables = states.filter(state => state >= 0).map(state => new Map(data.values[state][2] || []));
+  const labels = new Set(tables.flatMap(table => [...table.keys()]));
+  const text = (table, label) => (table.get(label) || ['', '0'])[1];
+  return [...labels].filter(label => new Set(tables.map(table => text(table, label))).size > 1);
+}
+
+// Of a long meaning only the parts that differ; all of it is in the tooltip.
+function shortMeaning(state, labels) {
+  const table = new Map(data.values[state][2]);
+  return make('span', { class: 'meaning', title: data.values[state][1] }, ...labels.map(label => {
+    const part = table.get(label) || ['', '0', 0];
+    return make('span', { class: 'part' }, make('span', { class: 'dot' + (part[2] ? ' on' : '') }),
+      label, /^[01]$/.test(part[1]) ? '' : ' ' + part[1]);
+  }));
+}
+
+function valueCell(state, labels) {
   if (state === UNKNOWN) return make('td', {}, make('span', { class: 'gone', title: 'the log does not have it' }, 'unknown'));
   if (state === ABSENT) return make('td', {}, make('span', { class: 'gone' }, 'unavailable'));
   const [number, meaning] = data.values[state];
+  if (labels.length && labels.length <= 12 && meaning.length > 60 && !view.text)
+    return make('td', {}, make('span', { class: 'num' }, number), shortMeaning(state, labels));
   return make('td', {}, make('span', { class: 'num' }, ...marked(number)),
     meaning ? make('span', { class: 'meaning' + (meaning.length > 60 ? ' long' : '') }, ...marked(meaning)) : null);
 }
@@ -84,11 +104,12 @@ function drawFields() {
     }
     shown++;
     const parts = states.some(state => ((valueOf(state) || [])[2] || []).length);
+    const labels = different && parts ? differingParts(states) : [];
     const open = parts && (view.all || view.open.has(index));
     rows.push(make('tr', { class: 'field' + (different ? ' differs' : '') + (parts ? ' parts' : '') + (open ? ' open' : ''), 'data-field': index,
       tabindex: parts ? '0' : undefined, 'aria-expanded': parts ? String(open) : undefined },
       make('td', { class: 'name' }, make('span', { class: 'enc' }, ...marked(field.encoding)), ...marked(field.name)),
-      ...states.map(valueCell)));
+      ...states.map(state => valueCell(state, labels))));
     if (open) rows.push(...partRows(states));
   });
   rows.push(...msrRows(dumps));
