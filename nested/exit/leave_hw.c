@@ -99,14 +99,19 @@ static void vmx_abort(struct vcpu *vcpu, const struct vmcs12_slot *slot, enum vm
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_SHUTDOWN);
 }
 
-static void read_before(u32 reason, struct host_state_before *before)
+static void read_before(const struct vmcs12_slot *slot, u32 reason,
+			struct host_state_before *before)
 {
 	u64 nmi = INTR_INFO_VALID | field_make(INTR_INFO_TYPE, INTR_TYPE_NMI);
 
 	before->cr0 = vmcs_read(VMCS_guest_cr0);
-	before->efer = vmcs_read(VMCS_guest_ia32_efer);
-	before->interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
-	before->exit_is_nmi = reason == EXIT_REASON_EXCEPTION_OR_NMI &&
+	before->efer = 0;
+	if (!(slot->vmcs12.exit_controls & EXIT_LOAD_IA32_EFER))
+		before->efer = vmcs_read(VMCS_guest_ia32_efer);
+	before->interruptibility_state = 0;
+	if (!(slot->vmcs12.pin_based_controls & PIN_VIRTUAL_NMIS))
+		before->interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
+	before->exit_is_nmi = (reason & 0xffff) == EXIT_REASON_EXCEPTION_OR_NMI &&
 			      (vmcs_read(VMCS_exit_interruption_information) &
 			       (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
 }
@@ -125,14 +130,17 @@ static void compute(struct vmcs12_slot *slot, const struct host_state_before *be
 static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, bool l2_ran)
 {
 	bool loads_pat = slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT;
+	struct shadow_changes changes;
 	struct host_state_before before;
 	u64 pat;
 
-	read_before(reason, &before);
+	read_before(slot, reason, &before);
 	/* Where nothing loads it, L1 goes on with what L2 had. */
 	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
-	if (l2_ran)
-		shadow_after_exit(slot);
+	if (l2_ran) {
+		shadow_fetch_exit(slot, reason, &changes);
+		shadow_write_exit(slot, &changes);
+	}
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
@@ -149,14 +157,13 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, boo
 
 void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 {
-	u32 reason = (u32)vmcs_read(VMCS_exit_reason);
 	bool stored = true;
 
 	vcpu->nested->statistics.reflected++;
 	lazy_mark_stay(slot);
 	if (slot->vmcs12.exit_msr_store_count)
 		stored = msr_list_exit_store(vcpu, slot);
-	load_l1(vcpu, slot, reason & 0xffff, true);
+	load_l1(vcpu, slot, vcpu->exit_reason, true);
 	if (!stored)
 		vmx_abort(vcpu, slot, VMX_ABORT_SAVE_GUEST_MSRS);
 }

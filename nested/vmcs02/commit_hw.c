@@ -107,13 +107,15 @@ static void write_controls(struct vmcs12_slot *slot)
 
 static void write_mmu(struct nested *nested, struct vmcs12_slot *slot, bool all)
 {
-	u64 eptp02 = ept01_pointer(&machine.ept);
 	u16 vpid02 = vpid02_for(nested, slot);
+	u64 eptp02;
 
-	nested->context = NULL;
 	if (slot->words12.proc2 & PROC2_ENABLE_EPT) {
 		nested->context = ept02_context(&nested->ept02, slot->vmcs12.eptp);
 		eptp02 = nested->context->eptp02;
+	} else {
+		nested->context = NULL;
+		eptp02 = ept01_pointer(&machine.ept);
 	}
 	if (all || eptp02 != slot->eptp02)
 		vmcs_write(VMCS_eptp, eptp02);

@@ -20,16 +20,30 @@ void shadow_enable(bool on);
 /** Makes @slot, or none, the current VMCS12 of L1.  VMCS01 is current, before and after. */
 void shadow_select(struct nested *nested, struct vmcs12_slot *slot);
 
-/**
- * After an exit to L1: fetches the fields of shadow.def from VMCS02, which is current, into VMCS12
- * and the shadow VMCS.  Without shadowing it does nothing.  Some VMCS of L0's is current
- * afterwards: the caller loads the one it needs.
- */
-void shadow_after_exit(struct vmcs12_slot *slot);
+/** What an exit changed in the fields of shadow.def. */
+struct shadow_changes {
+	unsigned int count;
+	struct {
+		u32 encoding;
+		u64 value;
+	} entry[16];
+};
 
 /**
- * Brings what L1 wrote to the shadow VMCS into VMCS12: @all of it, or what a VM entry looks at.  As
- * shadow_after_exit() for the current VMCS.
+ * After an exit to L1 with @exit_reason, VMCS02 being current: fetches the fields of shadow.def
+ * into VMCS12.  Without shadowing it does nothing, and they are fetched when L1 reads them.
+ */
+void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_changes *changes);
+
+/**
+ * Then writes the changes to the shadow VMCS, which may be the current VMCS afterwards: the caller
+ * loads the one it needs.
+ */
+void shadow_write_exit(struct vmcs12_slot *slot, const struct shadow_changes *changes);
+
+/**
+ * Brings what L1 wrote to the shadow VMCS into VMCS12: @all of it, or what a VM entry looks at.
+ * Another VMCS is current afterwards.
  */
 void shadow_fetch(struct vmcs12_slot *slot, bool all);
 

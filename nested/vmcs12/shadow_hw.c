@@ -91,13 +91,19 @@ void shadow_select(struct nested *nested, struct vmcs12_slot *slot)
 	vmcs_write(VMCS_vmcs_link_pointer, slot ? slot->shadow.v : ~0ULL);
 }
 
-/* Reasons whose exits define the VM-exit instruction information, and the address fields. */
-#define R(name) BIT(EXIT_REASON_##name % 64)
+/* Reasons whose exits define a field.  SDM "VM-Exit Information Fields". */
+#define R(name)	  BIT(EXIT_REASON_##name % 64)
+#define HAS_EVENT (R(EXCEPTION_OR_NMI) | R(EXTERNAL_INTERRUPT))
 #define HAS_INSTRUCTION_INFORMATION                                                                \
 	(R(IO_INSTRUCTION) | R(VMCLEAR) | R(VMPTRLD) | R(VMPTRST) | R(VMREAD) | R(VMWRITE) |       \
 	 R(VMXON) | R(GDTR_IDTR_ACCESS) | R(LDTR_TR_ACCESS) | R(INVEPT) | R(INVVPID) | R(RDRAND) | \
 	 R(RDSEED) | R(INVPCID) | R(XSAVES))
 #define HAS_ADDRESS (R(EPT_VIOLATION) | R(EPT_MISCONFIGURATION) | R(IO_INSTRUCTION) | R(CR_ACCESS))
+/* Exits that no instruction causes, nor a software event: their length is undefined. */
+#define HAS_NO_LENGTH                                                                       \
+	(R(EXTERNAL_INTERRUPT) | R(TRIPLE_FAULT) | R(INIT_SIGNAL) | R(SIPI) |               \
+	 R(INTERRUPT_WINDOW) | R(NMI_WINDOW) | R(MONITOR_TRAP_FLAG) | R(PREEMPTION_TIMER) | \
+	 R(TPR_BELOW_THRESHOLD))
 
 static bool defines(u64 reasons, u32 reason)
 {
@@ -105,57 +111,66 @@ static bool defines(u64 reasons, u32 reason)
 	return reason >= 64 || (reasons & BIT(reason));
 }
 
-/* Fetches one field; remembers it for the shadow VMCS if that has another value. */
-#define FETCH(name)                                                           \
-	do {                                                                  \
-		u64 value_ = vmcs_read(VMCS_##name);                          \
-                                                                              \
-		field_set_remove(&slot->stale, VMCS_INDEX_##name);            \
-		if (value_ != slot->vmcs12.name || !slot->shadow_valid) {     \
-			vmcs12_set(&slot->vmcs12, VMCS_INDEX_##name, value_); \
-			changed[count].encoding = VMCS_##name;                \
-			changed[count++].value = value_;                      \
-		}                                                             \
+/* Sets one field of VMCS12; remembers it for the shadow VMCS if that has another value. */
+#define SET(name, new_value)                                                       \
+	do {                                                                       \
+		u64 value_ = (new_value);                                          \
+                                                                                   \
+		if (value_ != slot->vmcs12.name) {                                 \
+			slot->vmcs12.name = (__typeof__(slot->vmcs12.name))value_; \
+			changes->entry[changes->count].encoding = VMCS_##name;     \
+			changes->entry[changes->count++].value = value_;           \
+		}                                                                  \
 	} while (0)
+#define FETCH(name) SET(name, vmcs_read(VMCS_##name))
 
-void shadow_after_exit(struct vmcs12_slot *slot)
+static void fetch_event(struct vmcs12_slot *slot, u32 reason, struct shadow_changes *changes)
 {
-	struct {
-		u32 encoding;
-		u64 value;
-	} changed[18];
-	unsigned int count = 0;
-	u32 reason;
+	SET(exit_interruption_information,
+	    defines(HAS_EVENT, reason) ? vmcs_read(VMCS_exit_interruption_information) : 0);
+	if (slot->vmcs12.exit_interruption_information & INTR_INFO_ERROR_CODE)
+		FETCH(exit_interruption_error_code);
+	FETCH(idt_vectoring_information);
+	if (slot->vmcs12.idt_vectoring_information & INTR_INFO_ERROR_CODE)
+		FETCH(idt_vectoring_error_code);
+}
 
+void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_changes *changes)
+{
+	u32 reason = exit_reason & 0xffff;
+
+	changes->count = 0;
 	if (!is_available())
 		return;
-	FETCH(exit_reason);
-	reason = slot->vmcs12.exit_reason & 0xffff;
+	SET(exit_reason, exit_reason);
 	FETCH(exit_qualification);
-	FETCH(exit_interruption_information);
-	FETCH(idt_vectoring_information);
-	FETCH(exit_instruction_length);
+	fetch_event(slot, reason, changes);
+	if (reason >= 64 || !(HAS_NO_LENGTH & BIT(reason)) ||
+	    (slot->vmcs12.idt_vectoring_information & INTR_INFO_VALID))
+		FETCH(exit_instruction_length);
 	FETCH(guest_rip);
 	FETCH(guest_rsp);
 	FETCH(guest_rflags);
 	FETCH(guest_interruptibility_state);
-	if (slot->vmcs12.exit_interruption_information & INTR_INFO_ERROR_CODE)
-		FETCH(exit_interruption_error_code);
-	if (slot->vmcs12.idt_vectoring_information & INTR_INFO_ERROR_CODE)
-		FETCH(idt_vectoring_error_code);
 	if (defines(HAS_INSTRUCTION_INFORMATION, reason))
 		FETCH(exit_instruction_information);
 	if (defines(HAS_ADDRESS, reason)) {
 		FETCH(guest_linear_address);
 		FETCH(guest_physical_address);
 	}
+}
+
+void shadow_write_exit(struct vmcs12_slot *slot, const struct shadow_changes *changes)
+{
+	if (!is_available())
+		return;
 	if (!slot->shadow_valid) {
 		fill(slot);
 		return;
 	}
 	vmcs_load(slot->shadow);
-	for (unsigned int i = 0; i < count; i++)
-		vmcs_write((enum vmcs_encoding)changed[i].encoding, changed[i].value);
+	for (unsigned int i = 0; i < changes->count; i++)
+		vmcs_write((enum vmcs_encoding)changes->entry[i].encoding, changes->entry[i].value);
 	if (slot->event_was_injected)
 		vmcs_write(VMCS_entry_interruption_information,
 			   slot->vmcs12.entry_interruption_information);
@@ -176,8 +191,8 @@ void shadow_fetch(struct vmcs12_slot *slot, bool all)
 	vmcs_load(slot->shadow);
 	FETCH_BACK(guest_rip);
 	FETCH_BACK(guest_rsp);
-	FETCH_BACK(guest_rflags);
 	FETCH_BACK(guest_interruptibility_state);
+	FETCH_BACK(guest_rflags);
 	FETCH_BACK(processor_based_controls);
 	FETCH_BACK(entry_interruption_information);
 	if (all || (slot->vmcs12.entry_interruption_information & INTR_INFO_VALID)) {
