@@ -73,6 +73,7 @@ check-fuzz:
 
 check-scripts:
 	$(Q)python3 -m unittest discover -v -s scripts/test
+	$(Q)scripts/test/html_in_chromium.py --install
 
 check-emu: all
 	$(Q)scripts/check-emu
