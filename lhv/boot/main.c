@@ -9,6 +9,7 @@
 #include "lhv/frame/smp.h"
 #include "lhv/persona/persona.h"
 #include "lhv/suite/case.h"
+#include "lhv/vmdiff/vmdiff.h"
 
 #define MULTIBOOT1_LOADED	0x2badb002u
 #define MULTIBOOT2_LOADED	0x36d76289u
@@ -25,7 +26,7 @@ void boot_main(void);
 static const char *const known_keys[] = { "cases",  "iterations",  "cpus",   "seed",  "mode",
 					  "break",  "known",	   "paging", "vga",   "apic",
 					  "vmx",    "persona",	   "from",   "count", "bench",
-					  "rounds", "root-vmcall", NULL };
+					  "rounds", "root-vmcall", "mask",   NULL };
 
 /** One tag of the Multiboot 2 information. */
 struct multiboot2_tag {
@@ -94,6 +95,8 @@ void boot_main(void)
 	       find_cmdline());
 	if (cmdline_is("mode", "bench"))
 		bench_run();
+	if (cmdline_is("mode", "vmdiff"))
+		vmdiff_run();
 	if (cmdline_text("persona", persona, sizeof(persona)))
 		persona_run();
 	suite_run();
