@@ -103,8 +103,9 @@ struct nested_statistics {
 
 struct nested {
 	enum nested_mode mode;
-	u64 l1_interruptibility; /* in VMCS01 */
-	bool init_pending;	 /* an INIT that waits for VMXOFF */
+	const struct vmcs12_slot *sysenter_of; /* whose SYSENTER MSRs an exit loaded last */
+	u64 l1_interruptibility;	       /* in VMCS01 */
+	bool init_pending;		       /* an INIT that waits for VMXOFF */
 	u64 vmxon_pointer;
 	struct vmcs12_slot *current;   /* NULL: no current VMCS */
 	struct ept02_context *context; /* of the L2 that runs; NULL without EPT12 */

@@ -28,7 +28,7 @@ static struct ept02_context *find(struct ept02 *ept, u64 key)
 {
 	unsigned int i;
 
-	for (i = 0; i < EPT02_CONTEXTS; i++) {
+	for (i = 0; i < ept->contexts_used; i++) {
 		if (ept->contexts[i].root && ept->contexts[i].eptp12 == key)
 			return &ept->contexts[i];
 	}
@@ -60,6 +60,8 @@ static struct ept02_context *create(struct ept02 *ept, u64 key)
 
 	ept02_make_room(ept, NULL, 1);
 	context = free_context(ept);
+	if (ept->contexts_used <= (unsigned int)(context - ept->contexts))
+		ept->contexts_used = (unsigned int)(context - ept->contexts) + 1;
 	*context = (struct ept02_context){
 		.eptp12 = key,
 		.levels = (u8)levels,

@@ -156,7 +156,7 @@ void ept02_invept_all(struct ept02 *ept)
 {
 	unsigned int i;
 
-	for (i = 0; i < EPT02_CONTEXTS; i++) {
+	for (i = 0; i < ept->contexts_used; i++) {
 		if (ept->contexts[i].root)
 			invept(&ept->contexts[i]);
 	}
@@ -167,7 +167,7 @@ void ept02_invept_single(struct ept02 *ept, u64 eptp12)
 	unsigned int i;
 
 	/* Translations are tagged by the address in the EPTP alone. */
-	for (i = 0; i < EPT02_CONTEXTS; i++) {
+	for (i = 0; i < ept->contexts_used; i++) {
 		struct ept02_context *context = &ept->contexts[i];
 
 		if (context->root && !((context->eptp12 ^ eptp12) & EPTP_ADDRESS))

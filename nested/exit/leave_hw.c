@@ -44,9 +44,6 @@ static void write_descriptor_tables(const struct host_state *h)
 static void write_msrs(const struct host_state *h)
 {
 	vmcs_write(VMCS_guest_ia32_debugctl, h->debugctl);
-	vmcs_write(VMCS_guest_ia32_sysenter_cs, h->sysenter_cs);
-	vmcs_write(VMCS_guest_ia32_sysenter_esp, h->sysenter_esp);
-	vmcs_write(VMCS_guest_ia32_sysenter_eip, h->sysenter_eip);
 	vmcs_write(VMCS_guest_ia32_efer, h->efer);
 }
 
@@ -116,6 +113,20 @@ static void read_before(const struct vmcs12_slot *slot, u32 reason,
 			       (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
 }
 
+/* VMCS01 has them already if L1 wrote none since an exit loaded the same ones. */
+static void load_sysenter(struct vcpu *vcpu, const struct vmcs12_slot *slot, bool same_host)
+{
+	struct nested *nested = vcpu->nested;
+
+	if (same_host && nested->sysenter_of == slot && !vcpu->sysenter_written)
+		return;
+	vmcs_write(VMCS_guest_ia32_sysenter_cs, slot->host.sysenter_cs);
+	vmcs_write(VMCS_guest_ia32_sysenter_esp, slot->host.sysenter_esp);
+	vmcs_write(VMCS_guest_ia32_sysenter_eip, slot->host.sysenter_eip);
+	nested->sysenter_of = slot;
+	vcpu->sysenter_written = false;
+}
+
 static void compute(struct vmcs12_slot *slot, const struct host_state_before *before)
 {
 	if (slot->host_is_current) {
@@ -132,6 +143,7 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, boo
 	bool loads_pat = slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT;
 	struct shadow_changes changes;
 	struct host_state_before before;
+	bool same_host;
 	u64 pat;
 
 	read_before(slot, reason, &before);
@@ -144,7 +156,9 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, boo
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
+	same_host = slot->host_is_current;
 	compute(slot, &before);
+	load_sysenter(vcpu, slot, same_host);
 	write_host_state(vcpu->nested, &slot->host);
 	vmcs_write(VMCS_guest_ia32_pat, pat);
 	if (!load_pdptes(&slot->host)) {

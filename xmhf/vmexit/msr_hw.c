@@ -79,8 +79,31 @@ static bool write_apic_base(u64 value)
 	return wrmsr_safe(MSR_IA32_APIC_BASE, value);
 }
 
+static bool is_canonical(u64 address)
+{
+	unsigned int unused = 64U - machine.caps.linear_address_width;
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
+static bool write_sysenter(struct vcpu *vcpu, u32 index, u64 value)
+{
+	if (index != MSR_IA32_SYSENTER_CS && !is_canonical(value))
+		return false;
+	vcpu->sysenter_written = true;
+	if (index == MSR_IA32_SYSENTER_CS)
+		vmcs_write(VMCS_guest_ia32_sysenter_cs, (u32)value);
+	else if (index == MSR_IA32_SYSENTER_ESP)
+		vmcs_write(VMCS_guest_ia32_sysenter_esp, value);
+	else
+		vmcs_write(VMCS_guest_ia32_sysenter_eip, value);
+	return true;
+}
+
 bool l1_msr_write(struct vcpu *vcpu, u32 index, u64 value)
 {
+	if (index >= MSR_IA32_SYSENTER_CS && index <= MSR_IA32_SYSENTER_EIP)
+		return write_sysenter(vcpu, index, value);
 	if (index == MSR_IA32_FEATURE_CONTROL || is_vmx_capability(index) || is_hidden(index))
 		return false; /* locked, read-only, or not there */
 	if (index == MSR_IA32_BIOS_UPDT_TRIG)

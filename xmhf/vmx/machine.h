@@ -44,6 +44,7 @@ extern struct machine machine;
 /** Claim: any of the @size bytes at host-physical @address are L0's own memory. */
 static inline bool machine_overlaps_hidden(u64 address, u64 size)
 {
-	return address < machine.hidden_base + machine.hidden_size &&
-	       machine.hidden_base < address + size;
+	u64 distance = address - machine.hidden_base;
+
+	return distance < machine.hidden_size || -distance < size;
 }

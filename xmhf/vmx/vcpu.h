@@ -47,6 +47,7 @@ struct vcpu {
 	u64 refused_accesses;
 	struct nested *nested; /* NULL: L1 has no VMX */
 	u32 exit_reason;       /* of the exit that is being handled */
+	bool sysenter_written; /* L1 wrote a SYSENTER MSR since nested last loaded them */
 	bool in_l2;	       /* L2 runs: VMCS02 is current */
 };
 

@@ -104,6 +104,8 @@ void vmcs01_build_msr_bitmap(u8 *bitmap)
 	intercept(bitmap, MSR_IA32_APIC_BASE, MSR_IA32_APIC_BASE, false, true);
 	intercept(bitmap, MSR_IA32_FEATURE_CONTROL, MSR_IA32_FEATURE_CONTROL, true, true);
 	intercept(bitmap, MSR_IA32_BIOS_UPDT_TRIG, MSR_IA32_BIOS_UPDT_TRIG, false, true);
+	/* Seen so that an exit of L2 need not write them again: vcpu->sysenter_written. */
+	intercept(bitmap, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, false, true);
 	intercept(bitmap, MSR_IA32_MTRR_PHYSBASE0, MSR_IA32_MTRR_FIX64K_00000 - 1, false, true);
 	for (unsigned int i = 0; i < MTRR_FIXED_COUNT; i++)
 		intercept(bitmap, mtrr_fixed_msr(i), mtrr_fixed_msr(i), false, true);
