@@ -2,6 +2,7 @@
 """What the clients consist of: the VMM, the innermost Linux' initramfs, KVM's modules."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from lablib.paths import BUILD, L1LINUX, cached, tool
 
 OUT = BUILD / "clients"
 CFLAGS = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+QEMU_SHARE = Path("/usr/share/qemu")
+QEMU_FIRMWARE = ("qboot.rom", "bios-microvm.bin", "linuxboot_dma.bin")
 L2_DIRECTORIES = ("bin", "dev", "proc")
 L2_APPLETS = ("sh", "mount", "echo", "grep")
 # The innermost kernel's words: those of L1's, less what only the lab's machine needs.
@@ -76,12 +79,30 @@ def modules() -> list[str]:
             for name in initramfs.KVM_MODULES]
 
 
+def shared_libraries(path: str) -> list[str]:
+    """The libraries a program needs and its loader, as words for --l1-add."""
+    run = subprocess.run([tool("ldd"), path], capture_output=True, text=True, check=True)
+    found = re.findall(r"(?:=> |^\s*)(/\S+) \(", run.stdout, re.MULTILINE)
+    return [f"{name.lstrip('/')}={Path(name).resolve()}" for name in found]
+
+
+def qemu_files() -> list[str]:
+    """What L1's Linux needs to boot a Linux under Debian's QEMU for microvm."""
+    program_path = tool("qemu-system-x86_64-microvm")
+    firmware = [f"share/{name}={QEMU_SHARE / name}" for name in QEMU_FIRMWARE]
+    return [*l2_files(), f"bin/qemu={program_path}", *shared_libraries(program_path), *firmware]
+
+
 def vmm_files() -> list[str]:
-    """What L1's Linux needs to boot a Linux under our VMM, as words for --l1-add."""
+    """What L1's Linux needs to boot a Linux under our VMM."""
+    return [*l2_files(), f"bin/vmm={program('vmm', L1LINUX / 'vmm')}"]
+
+
+def l2_files() -> list[str]:
+    """KVM, the innermost Linux, and the program that boots it, as words for --l1-add."""
     kernel = cached("kernel/vmlinuz", "Debian's kernel")
     return [*modules(),
             f"init-vmm={L1LINUX / 'init-vmm'}",
-            f"bin/vmm={program('vmm', L1LINUX / 'vmm')}",
             f"l2/vmlinuz={kernel}",
             f"l2/initrd={l2_initrd()}",
             f"l2/words={keep('l2-words', (L2_WORDS + chr(10)).encode())}"]

@@ -60,10 +60,18 @@ def vmm(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Cl
     return Client(name, what, build.vmm_files, words, lambda: innermost(vcpus), **settings)
 
 
+def qemu(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Client:
+    """Debian's KVM in L1 and Debian's QEMU with Debian's kernel as L2."""
+    words = f"rdinit=/init-vmm clients.vmm=qemu clients.cpus={vcpus} {words}".strip()
+    return Client(name, what, build.qemu_files, words, lambda: innermost(vcpus), **settings)
+
+
 CLIENTS = [
     vmm("kvm-linux", "KVM, small VMM, Linux with 1 CPU", quick=True),
     vmm("kvm-linux-2", "KVM, small VMM, Linux with 2 CPUs on 1", vcpus=2),
     vmm("kvm-smp", "KVM on 2 CPUs, small VMM, Linux with 2 CPUs", vcpus=2, cpus=2),
+    qemu("kvm-qemu", "KVM, Debian's QEMU (microvm), Linux with 1 CPU"),
+    qemu("kvm-qemu-2", "KVM, Debian's QEMU (microvm), Linux with 2 CPUs on 1", vcpus=2),
     vmm("kvm-no-ept", "KVM with ept=0", "kvm_intel.ept=0"),
     vmm("kvm-no-unrestricted", "KVM with unrestricted_guest=0", "kvm_intel.unrestricted_guest=0"),
     vmm("kvm-no-shadow-vmcs", "KVM with enable_shadow_vmcs=0", "kvm_intel.enable_shadow_vmcs=0"),
