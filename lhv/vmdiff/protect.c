@@ -120,8 +120,6 @@ u64 vmdiff_flippable(u32 encoding)
 	enum vmcs_index i = vmcs_index_of(encoding);
 	const struct vmcs_field_info *f = &vmcs_fields[i];
 
-	if (!facts.field_exists[i])
-		return 0;
 	switch (vmcs_encoding_type(encoding)) {
 	case VMCS_TYPE_READ_ONLY:
 		return 0;

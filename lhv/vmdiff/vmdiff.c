@@ -43,7 +43,7 @@ static void apply_program(const struct vmdiff_case *c)
 	vm_set(VMCS_msr_bitmap_address, (uptr)bitmaps);
 	vm_set(VMCS_io_bitmap_a_address, (uptr)bitmaps + PAGE_SIZE);
 	vm_set(VMCS_io_bitmap_b_address, (uptr)bitmaps + 2 * PAGE_SIZE);
-	vm_control(VMX_WORD_PROC1, c->primary & PRIMARY_RANDOM & facts.word[VMX_WORD_PROC1].may,
+	vm_control(VMX_WORD_PROC1, c->primary & PRIMARY_RANDOM,
 		   ~c->primary & PRIMARY_RANDOM & ~facts.word[VMX_WORD_PROC1].must);
 	vm_control(VMX_WORD_PROC2, c->secondary & SECONDARY_RANDOM & facts.word[VMX_WORD_PROC2].may,
 		   ~c->secondary & SECONDARY_RANDOM);
@@ -54,13 +54,25 @@ static void apply_program(const struct vmdiff_case *c)
 	vm_self()->regs.rcx = c->primary & BIT32(5) ? MSR_IA32_SYSENTER_CS : MSR_IA32_LSTAR;
 }
 
-static bool prepare(void)
+/* The processor has the mode, the fields and the controls of the case. */
+static bool is_available(const struct vmdiff_case *c)
+{
+	if (!vm_can_run(c->mode))
+		return false;
+	for (unsigned int i = 0; i < c->changes; i++)
+		if (!vm_has(c->change[i].encoding))
+			return false;
+	return c->kind != VMDIFF_PROGRAM ||
+	       (vm_allows(VMX_WORD_PROC1, c->primary & PRIMARY_RANDOM) &&
+		vm_allows(VMX_WORD_PROC2, c->secondary & SECONDARY_RANDOM));
+}
+
+static void prepare(void)
 {
 	struct l2_registers *r = &vm_self()->regs;
 	const struct vmdiff_case *c = &run.c;
 
-	if (!vm_reset(c->mode))
-		return false;
+	vm_reset(c->mode);
 	memset(r, 0, sizeof(*r));
 	r->rbx = 0x1000;
 	vm_set(VMCS_eptp, vmdiff_ept());
@@ -71,7 +83,6 @@ static bool prepare(void)
 		if (run.mask & BIT(i))
 			vm_set(c->change[i].encoding,
 			       vm_get(c->change[i].encoding) ^ c->change[i].flip);
-	return true;
 }
 
 /* L1 as it was: a flipped host field may have been loaded. */
@@ -97,13 +108,19 @@ static u64 add_to_hash(u64 hash, u64 value)
 	return hash;
 }
 
-/* All that an exit saves, and that a failed entry must not have touched. */
+/* Fields that all processors have. */
+static bool is_universal(const struct vmcs_field_info *f)
+{
+	return f->exists_if[0].word == VMX_WORD_NONE && f->exists_if[0].mask;
+}
+
+/* What an exit saves, and what a failed entry must not have touched. */
 static u64 hash_of_guest_state(void)
 {
 	u64 hash = FNV_OFFSET;
 
 	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++)
-		if (facts.field_exists[i] &&
+		if (is_universal(&vmcs_fields[i]) &&
 		    vmcs_encoding_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST)
 			hash = add_to_hash(hash, vm_get(vmcs_fields[i].encoding));
 	return add_to_hash(hash, vm_get(VMCS_entry_interruption_information));
@@ -159,9 +176,12 @@ static void one_case(const struct host_state *before)
 	bool ended;
 
 	vmdiff_make(run.seed, run.number, &run.c);
-	if (!prepare())
-		return;
 	print_changes();
+	if (!is_available(&run.c)) {
+		trace(" | unavailable | %llu\n", ticks);
+		return;
+	}
+	prepare();
 	ended = watchdog_call(enter, NULL);
 	restore(before);
 	if (ended)
@@ -171,6 +191,17 @@ static void one_case(const struct host_state *before)
 	trace(" | %llu\n", ticks);
 	if (!ended)
 		vm_prepare(vm_self());
+}
+
+static void print_controls(void)
+{
+	static const enum vmx_control_word words[] = { VMX_WORD_PIN, VMX_WORD_PROC1, VMX_WORD_PROC2,
+						       VMX_WORD_EXIT, VMX_WORD_ENTRY };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
+		trace("C %s 0x%x 0x%x\n",
+		      vmcs_fields[vmcs_index_of(vm_control_encoding(words[i]))].name,
+		      facts.word[words[i]].must, facts.word[words[i]].may);
 }
 
 _Noreturn void vmdiff_run(void)
@@ -189,6 +220,7 @@ _Noreturn void vmdiff_run(void)
 	vm_reset(L2_LONG);
 	host_state_read(&before);
 	report("# vmdiff: %llu single-bit cases\n", vmdiff_flip_count());
+	print_controls();
 	for (u64 i = 0; i < count; i++) {
 		run.number = from + i;
 		one_case(&before);

@@ -5,6 +5,9 @@
  *
  *   D <number> <kind> <changes> | <outcome> | <ticks>
  *
+ * The outcome is `unavailable` if this processor lacks a field or control of the case.
+ * Lines `C <control field> <must> <may>` before tell which control bits there are.
+ *
  * The first cases flip every single bit of every field that may be flipped; the
  * others follow from seed and number.
  */
@@ -42,7 +45,7 @@ void vmdiff_make(u64 seed, u64 number, struct vmdiff_case *c);
 /** How many single-bit cases there are; the first numbers. */
 u64 vmdiff_flip_count(void);
 
-/** Bits of a field whose flip cannot take L1 or the emulator down. */
+/** Bits of a field, there or not, whose flip cannot take L1 or the emulator down. */
 u64 vmdiff_flippable(u32 encoding);
 
 /** EPT that maps nothing but what L2's programs need; the EPTP. */
