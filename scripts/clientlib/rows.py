@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lablib import images
 from lablib.boot import BootConfig
 from lablib.paths import BUILD
 
@@ -24,28 +25,40 @@ class Client:
 
     name: str
     what: str
-    files: Callable[[], list[str]]
-    words: str
     expect: Callable[[], list[str]]
+    files: Callable[[], list[str]] = list
+    words: str = ""
+    kvm: bool = True  # L1 is Linux with KVM
+    ourselves: bool = False  # L1 is this hypervisor, with `boot` as its guest
     cpus: int = 1
     memory: int = 768
-    timeout: float = 75.0
+    timeout: float = 120.0
     quick: bool = False
     boot: dict = field(default_factory=dict)
 
     def config(self, native: bool, xmhf: Path = XMHF) -> BootConfig:
         """The boot, natively or on the hypervisor."""
         config = BootConfig(cpus=self.cpus, memory=self.memory, timeout=self.timeout, echo=False,
-                            expect=self.expect(), l1_add=self.files(), **self.boot)
-        config.l1_cmdline = self.words
-        if native:
+                            expect=self.expect(), l1_add=self.files(), l1_cmdline=self.words, **self.boot)
+        config.out = BUILD / "clients" / "runs" / f"{self.name}-{'native' if native else 'xmhf'}"
+        if self.ourselves:
+            self.put_ourselves(config, native, xmhf)
+        elif native:
             config.native = True
-            config.l1_cmdline += f" {NO_APICV}"
+            config.l1_cmdline += f" {NO_APICV}" if self.kvm else ""
         else:
             config.xmhf = xmhf
             config.cmdline = HIDE_POSTED
-        config.out = BUILD / "clients" / "runs" / f"{self.name}-{'native' if native else 'xmhf'}"
         return config
+
+    def put_ourselves(self, config: BootConfig, native: bool, xmhf: Path) -> None:
+        """The hypervisor as L1, from a disk of its own: each level boots the drive after its own."""
+        config.xmhf = xmhf
+        config.cmdline = HIDE_POSTED
+        if not native:
+            config.first_disk = images.multiboot_disk(xmhf, config.protocol, HIDE_POSTED)
+        if config.l1 == "linux":
+            config.l1_cmdline += f" probe.depth={1 if native else 2}"
 
 
 def innermost(cpus: int) -> list[str]:
@@ -57,14 +70,21 @@ def innermost(cpus: int) -> list[str]:
 def vmm(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Client:
     """Debian's KVM in L1 and our small VMM with Debian's kernel as L2."""
     words = f"rdinit=/init-vmm clients.cpus={vcpus} {words}".strip()
-    return Client(name, what, build.vmm_files, words, lambda: innermost(vcpus), **settings)
+    return Client(name, what, lambda: innermost(vcpus), build.vmm_files, words, **settings)
 
 
 def qemu(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Client:
     """Debian's KVM in L1 and Debian's QEMU with Debian's kernel as L2."""
     words = f"rdinit=/init-vmm clients.vmm=qemu clients.cpus={vcpus} {words}".strip()
-    return Client(name, what, build.qemu_files, words, lambda: innermost(vcpus), **settings)
+    return Client(name, what, lambda: innermost(vcpus), build.qemu_files, words, **settings)
 
+
+def ourselves(name: str, what: str, expect: list[str], **settings) -> Client:
+    """This hypervisor as L1; natively there is one of it, else one on another."""
+    return Client(name, what, lambda: expect, kvm=False, ourselves=True, **settings)
+
+
+LHV = BUILD / "lhv" / "lhv64.elf"
 
 CLIENTS = [
     vmm("kvm-linux", "KVM, small VMM, Linux with 1 CPU", quick=True),
@@ -79,6 +99,11 @@ CLIENTS = [
     vmm("kvm-no-eptad", "KVM with eptad=0", "kvm_intel.eptad=0"),
     vmm("kvm-no-preemption-timer", "KVM with preemption_timer=0", "kvm_intel.preemption_timer=0"),
     vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0"),
+    ourselves("xmhf-linux", "xmhf-nest, Linux", [r"^ok .* - nesting depth is"]),
+    ourselves("xmhf-lhv", "xmhf-nest, lhv with its guests", [r"^# cases "], timeout=200.0,
+              boot={"l1": f"multiboot2:{LHV},cases=*"}),
+    Client("xmhf-kvm-linux", "xmhf-nest, KVM in Linux, small VMM, Linux with 1 CPU", lambda: innermost(1),
+           build.vmm_files, "rdinit=/init-vmm clients.cpus=1", ourselves=True, timeout=200.0),
 ]
 
 
