@@ -22,6 +22,7 @@ from vmcslib.tables import ROOT, tables
 REAL = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-invalid-guest-state.log"
 ON_XMHF = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-on-xmhf-invalid-guest-state.log"
 LHV = ROOT / "logs" / "2026-11-21-bochs-lhv-cr0-write.log"
+LHV_ON_XMHF = ROOT / "logs" / "2026-11-21-bochs-lhv-on-xmhf-cr0-write.log"
 GOLDEN = Path(__file__).resolve().parent / "golden"
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
@@ -179,6 +180,7 @@ class Golden(Tool):
              ("kvm-list.txt", "list", str(REAL)), ("lhv-diff.txt", "diff", f"{LHV}@before12", "@after12"),
              ("lhv-show.txt", "show", f"{LHV}@after12"), ("lhv-exits.txt", "exits", str(LHV)),
              ("kvm-native-on-xmhf-diff.txt", "diff", "-i", "host,address,tsc", f"{REAL}@1", f"{ON_XMHF}@1"),
+             ("lhv-native-on-xmhf-diff.txt", "diff", f"{LHV}@after12", f"{LHV_ON_XMHF}@after12"),
              ("lhv-kvm-diff.txt", "diff", "-i", "host,address", f"{LHV}@after12", f"{REAL}@1"))
 
     def test_real_logs(self):
@@ -190,7 +192,7 @@ class Golden(Tool):
             self.assertEqual((GOLDEN / name).read_text(), out, name)
 
     def test_every_line_of_the_real_dumps_is_understood(self):
-        for path, lines in ((REAL, 2 * 44), (ON_XMHF, 2 * 44), (LHV, 2 * 181)):
+        for path, lines in ((REAL, 2 * 44), (ON_XMHF, 2 * 44), (LHV, 2 * 181), (LHV_ON_XMHF, 2 * 181)):
             errors = self.run_tool("list", "-v", str(path))[2]
             self.assertIn(" 0 lines not understood", errors)
             total, others = (int(re.search(pattern, errors)[1]) for pattern in (r": (\d+) lines,", r"(\d+) others"))
@@ -259,8 +261,8 @@ class Check(Tool):
             self.assertIn(field, self.run_tool("check", f"{REAL}@{number}")[1])
 
     def test_a_real_run_that_entered_breaks_no_rule(self):
-        for tag in ("before12", "after12"):
-            status, rules = self.rules(f"{LHV}@{tag}")
+        for path, tag in ((LHV, "before12"), (LHV, "after12"), (LHV_ON_XMHF, "after12")):
+            status, rules = self.rules(f"{path}@{tag}")
             self.assertEqual((0, []), (status, [rule["rule"] for rule in rules if rule["outcome"] == "broken"]))
             self.assertGreater(sum(rule["outcome"] == "holds" for rule in rules), 190)
 
