@@ -7,6 +7,7 @@
 #include "nested/exit/ept_exit.h"
 #include "nested/exit/leave.h"
 #include "nested/exit/owner.h"
+#include "nested/insn/l2_instructions.h"
 #include "nested/vmcs02/rules.h"
 #include "nested/vmcs12/lazy.h"
 #include "nested/vmcs12/shadow.h"
@@ -288,6 +289,12 @@ enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 	case EXIT_REASON_RDMSR:
 	case EXIT_REASON_WRMSR:
 		return msr_exit_is_l1s(vcpu, reason) ? reflect(vcpu) : NESTED_L0;
+	case EXIT_REASON_VMREAD:
+	case EXIT_REASON_VMWRITE:
+		return l2_field_instruction(vcpu, reason == EXIT_REASON_VMWRITE) ? NESTED_DONE
+										 : reflect(vcpu);
+	case EXIT_REASON_VMFUNC:
+		return l2_vmfunc(vcpu) ? NESTED_DONE : reflect(vcpu);
 	case EXIT_REASON_INIT_SIGNAL:
 		return NESTED_L0; /* perhaps a kick; else it comes back to nested_init_signal() */
 	case EXIT_REASON_MONITOR_TRAP_FLAG:

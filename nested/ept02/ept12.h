@@ -56,6 +56,9 @@ void ept12_rules_init(struct ept12_rules *rules, const struct vmx_caps *caps);
 /** What @entry, found at @level, is. */
 enum ept12_kind ept12_classify(const struct ept12_rules *rules, u64 entry, unsigned int level);
 
+/** Claim: VM entry accepts @eptp on a processor that shows @caps. */
+bool ept12_eptp_is_valid(const struct vmx_caps *caps, u64 eptp);
+
 /** Number of levels that @eptp asks for.  @pre the VM-entry checks accepted it. */
 unsigned int ept12_levels(u64 eptp);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMREAD and VMWRITE.  SDM "VMREAD", "VMWRITE". */
-#include "nested/insn/insn_state.h"
+#include "nested/insn/field_access.h"
 
 #include "nested/caps/caps.h"
 #include "nested/insn/operand.h"
@@ -15,8 +15,7 @@
 #define INFO_IS_REGISTER     BIT32(10)
 #define INFO_SECOND_REGISTER FIELD(31, 28)
 
-/* The field that @encoding names; VMCS_FIELD_COUNT if L1 has none such. */
-static enum vmcs_index insn_find_field(u64 encoding)
+enum vmcs_index insn_find_field(u64 encoding)
 {
 	u32 at = nested_encoding_slot(encoding);
 
@@ -27,13 +26,7 @@ static enum vmcs_index insn_find_field(u64 encoding)
 	return (enum vmcs_index)nested_shared.field_of[at];
 }
 
-struct field_access {
-	struct insn_memory_operand memory;
-	bool is_64bit;
-	u64 encoding;
-};
-
-static void decode_field_access(struct vcpu *vcpu, struct field_access *a)
+void insn_decode_field_access(struct vcpu *vcpu, struct insn_field_access *a)
 {
 	struct insn_memory_operand *m = &a->memory;
 
@@ -55,29 +48,24 @@ static void decode_field_access(struct vcpu *vcpu, struct field_access *a)
 	a->encoding = decode_register(&m->state, m->operand.second);
 }
 
-static void write_destination(struct vcpu *vcpu, struct field_access *a, u64 value)
+bool insn_write_destination(struct vcpu *vcpu, const struct insn_field_access *a, u64 value,
+			    struct l1_fault *fault)
 {
-	struct l1_fault fault;
 	u8 reg = a->memory.operand.reg;
 
-	if (!a->memory.operand.is_register) {
-		if (operand_write(&a->memory.state, &a->memory.operand, &value, a->is_64bit ? 8 : 4,
-				  &fault))
-			insn_succeed();
-		else
-			insn_deliver(&fault);
-		return;
-	}
+	if (!a->memory.operand.is_register)
+		return operand_write(&a->memory.state, &a->memory.operand, &value,
+				     a->is_64bit ? 8 : 4, fault);
 	if (!a->is_64bit)
 		value = (u32)value;
 	if (reg == REGISTER_RSP)
 		vmcs_write(VMCS_guest_rsp, value);
 	else
 		vcpu->regs[reg] = value;
-	insn_succeed();
+	return true;
 }
 
-static bool is_read_only(u64 encoding)
+bool insn_field_is_read_only(u64 encoding)
 {
 	return vmcs_encoding_type((u32)encoding) == VMCS_TYPE_READ_ONLY &&
 	       !(nested_shared.caps12.misc & VMX_MISC_VMWRITE_ANY);
@@ -103,8 +91,9 @@ static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
 void insn_vmread(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
-	struct field_access a;
+	struct insn_field_access a;
 	enum vmcs_index field;
+	struct l1_fault fault;
 	u64 value, reg;
 
 	if (!nested->current) {
@@ -117,7 +106,7 @@ void insn_vmread(struct vcpu *vcpu)
 		insn_succeed();
 		return;
 	}
-	decode_field_access(vcpu, &a);
+	insn_decode_field_access(vcpu, &a);
 	field = insn_find_field(a.encoding);
 	if (field == VMCS_FIELD_COUNT) {
 		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
@@ -126,60 +115,66 @@ void insn_vmread(struct vcpu *vcpu)
 	value = lazy_read(nested, nested->current, field);
 	if (a.encoding & VMCS_ENCODING_HIGH)
 		value >>= 32;
-	write_destination(vcpu, &a, value);
+	if (insn_write_destination(vcpu, &a, value, &fault))
+		insn_succeed();
+	else
+		insn_deliver(&fault);
 }
 
-static bool read_source(struct field_access *a, u64 *value)
+bool insn_read_source(const struct insn_field_access *a, u64 *value, struct l1_fault *fault)
 {
-	struct l1_fault fault;
-
 	*value = 0;
-	if (a->memory.operand.is_register) {
-		*value = decode_register(&a->memory.state, a->memory.operand.reg);
-		return true;
-	}
-	if (operand_read(&a->memory.state, &a->memory.operand, value, a->is_64bit ? 8 : 4, &fault))
-		return true;
-	insn_deliver(&fault);
-	return false;
+	if (!a->memory.operand.is_register)
+		return operand_read(&a->memory.state, &a->memory.operand, value,
+				    a->is_64bit ? 8 : 4, fault);
+	*value = decode_register(&a->memory.state, a->memory.operand.reg);
+	return true;
+}
+
+u64 insn_merge_field(const struct insn_field_access *a, u64 old, u64 value)
+{
+	if (a->encoding & VMCS_ENCODING_HIGH)
+		return (u32)old | value << 32;
+	if (!a->is_64bit && vmcs_encoding_width((u32)a->encoding) == VMCS_WIDTH_64)
+		return (old & ~0xffffffffULL) | (u32)value;
+	return value;
 }
 
 void insn_vmwrite(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
-	struct field_access a;
+	struct insn_field_access a;
 	enum vmcs_index field;
-	u64 value, old, reg;
+	struct l1_fault fault;
+	u64 value, reg;
 
 	if (!nested->current) {
 		insn_fail_invalid();
 		return;
 	}
 	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
-	if (field != VMCS_FIELD_COUNT && !is_read_only(vmcs_fields[field].encoding)) {
+	if (field != VMCS_FIELD_COUNT && !insn_field_is_read_only(vmcs_fields[field].encoding)) {
 		lazy_write(nested->current, field, vcpu->regs[reg]);
 		shadow_follow(nested->current, field);
 		insn_succeed();
 		return;
 	}
-	decode_field_access(vcpu, &a);
+	insn_decode_field_access(vcpu, &a);
 	field = insn_find_field(a.encoding);
 	if (field == VMCS_FIELD_COUNT) {
 		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
 		return;
 	}
-	if (is_read_only(a.encoding)) {
+	if (insn_field_is_read_only(a.encoding)) {
 		insn_fail(vcpu, VMFAIL_VMWRITE_READ_ONLY);
 		return;
 	}
-	if (!read_source(&a, &value))
+	if (!insn_read_source(&a, &value, &fault)) {
+		insn_deliver(&fault);
 		return;
-	if (vmcs_encoding_width((u32)a.encoding) == VMCS_WIDTH_64 &&
-	    ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)) {
-		old = lazy_read(nested, nested->current, field);
-		value = a.encoding & VMCS_ENCODING_HIGH ? (u32)old | value << 32
-							: (old & ~0xffffffffULL) | (u32)value;
 	}
+	if ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)
+		value = insn_merge_field(&a, lazy_read(nested, nested->current, field), value);
 	lazy_write(nested->current, field, value);
 	shadow_follow(nested->current, field);
 	insn_succeed();

@@ -49,6 +49,7 @@ struct l1_cpu_state {
 	u8 cpl;
 	u8 physical_address_width;
 	bool has_1g_pages; /* CPUID.80000001H:EDX[26] */
+	bool is_l2;	   /* physical addresses are L2's: they go through EPT12 */
 	struct l1_segment segments[SEGMENT_COUNT];
 	u64 registers[REGISTER_COUNT]; /* with RSP in its place */
 };
@@ -58,6 +59,11 @@ struct l1_fault {
 	u8 vector; /* enum exception_vector; each of them here has an error code */
 	u32 error_code;
 	u64 cr2; /* #PF only */
+	struct {
+		u8 refused; /* enum ept02_result: not a fault, EPT12 refuses an access of L2 */
+		bool may_be_ve;
+		u64 qualification, physical, linear;
+	} ept;
 };
 
 /** What an access does to the page or segment. */

@@ -5,6 +5,7 @@
  */
 #include "nested/insn/operand.h"
 
+#include "nested/insn/operand_space.h"
 #include "xmhf/lib/bits.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/x86/cpu.h"
@@ -29,7 +30,8 @@ enum paging_mode {
 
 /* One entry used by the walk, as it was read. */
 struct step {
-	l1pa_t address;
+	u64 physical;	/* as the walk has it: L2's, for an instruction of L2 */
+	l1pa_t address; /* where that is in L1's memory */
 	u64 entry;
 };
 
@@ -50,6 +52,7 @@ enum walk_result {
 	WALK_OK,
 	WALK_NOT_PRESENT,
 	WALK_RESERVED,
+	WALK_REFUSED, /* by EPT12; the fault says how */
 };
 
 static enum paging_mode paging_mode(const struct l1_cpu_state *state)
@@ -132,12 +135,21 @@ static u32 level_shift(const struct walk *w, u32 level)
 	return w->mode == PAGING_32_BIT ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1);
 }
 
-static l1pa_t entry_address(const struct walk *w, u64 table, u32 level)
+/* Where the entry at @physical is in L1's memory.  False: EPT12 refuses. */
+static bool locate_entry(const struct walk *w, u64 physical, enum l1_access access, l1pa_t *out,
+			 struct l1_fault *fault)
+{
+	*out = l1pa(physical);
+	return !w->state->is_l2 ||
+	       operand_space_translate(physical, w->linear, access, false, out, fault);
+}
+
+static u64 entry_address(const struct walk *w, u64 table, u32 level)
 {
 	u64 count = w->mode == PAGING_32_BIT ? 1024 : 512;
 	u64 index = (w->linear >> level_shift(w, level)) & (count - 1);
 
-	return l1pa(table + index * w->entry_bytes);
+	return table + index * w->entry_bytes;
 }
 
 /* The page that a leaf maps. */
@@ -152,18 +164,22 @@ static void take_leaf(struct walk *w, u32 level, u64 entry)
 }
 
 /* Follows the entries from the structure at @table, of @level, down to a page. */
-static enum walk_result walk_down(struct walk *w, u64 table, u32 level)
+static enum walk_result walk_down(struct walk *w, u64 table, u32 level, struct l1_fault *fault)
 {
 	for (;; level--) {
-		l1pa_t address = entry_address(w, table, level);
-		u64 entry = read_entry(address, w->entry_bytes);
-		bool is_leaf = maps_page(w, level, entry);
+		u64 physical = entry_address(w, table, level), entry;
+		l1pa_t address;
+		bool is_leaf;
 
+		if (!locate_entry(w, physical, L1_ACCESS_READ, &address, fault))
+			return WALK_REFUSED;
+		entry = read_entry(address, w->entry_bytes);
+		is_leaf = maps_page(w, level, entry);
 		if (!(entry & PTE_P))
 			return WALK_NOT_PRESENT;
 		if (entry & reserved_bits(w, level, is_leaf))
 			return WALK_RESERVED;
-		w->steps[w->count++] = (struct step){ address, entry };
+		w->steps[w->count++] = (struct step){ physical, address, entry };
 		w->is_user &= !!(entry & PTE_U);
 		w->is_writable &= !!(entry & PTE_W);
 		w->is_no_execute |= (entry & PTE_NX) && (w->state->efer & EFER_NXE);
@@ -175,7 +191,7 @@ static enum walk_result walk_down(struct walk *w, u64 table, u32 level)
 	}
 }
 
-static enum walk_result walk(struct walk *w)
+static enum walk_result walk(struct walk *w, struct l1_fault *fault)
 {
 	const struct l1_cpu_state *state = w->state;
 	u64 pdpte;
@@ -186,15 +202,15 @@ static enum walk_result walk(struct walk *w)
 	w->is_no_execute = false;
 	switch (w->mode) {
 	case PAGING_32_BIT:
-		return walk_down(w, state->cr3 & FIELD(31, 12), 2);
+		return walk_down(w, state->cr3 & FIELD(31, 12), 2, fault);
 	case PAGING_PAE:
 		/* The processor holds the four PDPTEs in registers. */
 		pdpte = state->pdptes[(w->linear >> 30) & 3];
 		if (!(pdpte & PTE_P))
 			return WALK_NOT_PRESENT;
-		return walk_down(w, pdpte & PTE_ADDRESS, 2);
+		return walk_down(w, pdpte & PTE_ADDRESS, 2, fault);
 	default:
-		return walk_down(w, state->cr3 & PTE_ADDRESS, state->cr4 & CR4_LA57 ? 5 : 4);
+		return walk_down(w, state->cr3 & PTE_ADDRESS, state->cr4 & CR4_LA57 ? 5 : 4, fault);
 	}
 }
 
@@ -232,23 +248,34 @@ static bool rights_allow(const struct walk *w, enum l1_access access)
 	return access == L1_ACCESS_READ || w->is_writable || !(state->cr0 & CR0_WP);
 }
 
-/* Sets accessed flags in all entries and the dirty flag in the leaf.  False: walk again. */
-static bool mark_used(const struct walk *w, enum l1_access access)
+enum mark_result {
+	MARK_OK,
+	MARK_CHANGED, /* walk again */
+	MARK_REFUSED,
+};
+
+/* Sets accessed flags in all entries and the dirty flag in the leaf. */
+static enum mark_result mark_used(const struct walk *w, enum l1_access access,
+				  struct l1_fault *fault)
 {
 	for (u32 i = 0; i < w->count; i++) {
 		bool is_leaf = i + 1 == w->count;
 		u64 flags = PTE_A | (is_leaf && access == L1_ACCESS_WRITE ? PTE_D : 0);
 		const struct step *step = &w->steps[i];
+		l1pa_t address;
 
-		if ((step->entry & flags) != flags &&
-		    !set_flags(step->address, w->entry_bytes, step->entry, flags))
-			return false;
+		if ((step->entry & flags) == flags)
+			continue;
+		if (!locate_entry(w, step->physical, L1_ACCESS_WRITE, &address, fault))
+			return MARK_REFUSED;
+		if (!set_flags(address, w->entry_bytes, step->entry, flags))
+			return MARK_CHANGED;
 	}
-	return true;
+	return MARK_OK;
 }
 
-/* SDM "Page-Fault Exceptions".  Returns false for the caller to return. */
-static bool page_fault(const struct walk *w, enum l1_access access, u32 cause,
+/* SDM "Page-Fault Exceptions". */
+static void page_fault(const struct walk *w, enum l1_access access, u32 cause,
 		       struct l1_fault *fault)
 {
 	const struct l1_cpu_state *state = w->state;
@@ -261,37 +288,48 @@ static bool page_fault(const struct walk *w, enum l1_access access, u32 cause,
 		fault->error_code |= PF_ERROR_USER;
 	if (access == L1_ACCESS_FETCH && (has_nx || (state->cr4 & CR4_SMEP)))
 		fault->error_code |= PF_ERROR_FETCH;
-	return false;
+}
+
+/* One walk with its checks and flags.  MARK_REFUSED: @fault. */
+static enum mark_result walk_once(struct walk *w, enum l1_access access, struct l1_fault *fault)
+{
+	enum walk_result result = walk(w, fault);
+	bool key_fault;
+
+	if (result == WALK_REFUSED)
+		return MARK_REFUSED;
+	if (result == WALK_NOT_PRESENT)
+		page_fault(w, access, 0, fault);
+	if (result == WALK_RESERVED)
+		page_fault(w, access, PF_ERROR_PRESENT | PF_ERROR_RESERVED, fault);
+	if (result != WALK_OK)
+		return MARK_REFUSED;
+	key_fault = key_forbids(w, access);
+	if (!key_fault && rights_allow(w, access))
+		return mark_used(w, access, fault);
+	page_fault(w, access, PF_ERROR_PRESENT | (key_fault ? PF_ERROR_PKEY : 0), fault);
+	return MARK_REFUSED;
 }
 
 bool operand_translate(const struct l1_cpu_state *state, u64 linear, enum l1_access access,
 		       l1pa_t *address, struct l1_fault *fault)
 {
 	struct walk w = { .state = state, .mode = paging_mode(state), .linear = linear };
+	enum mark_result result = MARK_CHANGED;
+	u64 physical = linear;
 
-	*address = l1pa(linear);
-	if (w.mode == PAGING_NONE)
-		return true;
-	for (int tries = 0; tries < WALK_TRIES; tries++) {
-		enum walk_result result = walk(&w);
-		bool key_fault;
-
-		if (result == WALK_NOT_PRESENT)
-			return page_fault(&w, access, 0, fault);
-		if (result == WALK_RESERVED)
-			return page_fault(&w, access, PF_ERROR_PRESENT | PF_ERROR_RESERVED, fault);
-		key_fault = key_forbids(&w, access);
-		if (key_fault || !rights_allow(&w, access))
-			return page_fault(&w, access,
-					  PF_ERROR_PRESENT | (key_fault ? PF_ERROR_PKEY : 0),
-					  fault);
-		if (mark_used(&w, access))
-			break;
-		/*
-		 * Another CPU of L1 changed the entry: what it says now counts.  One that does so
-		 * for ever cannot hold this CPU in L0: the last walk is used, its flags not set.
-		 */
+	/*
+	 * Another CPU of L1 changed the entry: what it says now counts.  One that does so for
+	 * ever cannot hold this CPU in L0: the last walk is used, its flags not set.
+	 */
+	for (int tries = 0; w.mode != PAGING_NONE && tries < WALK_TRIES && result == MARK_CHANGED;
+	     tries++) {
+		result = walk_once(&w, access, fault);
+		physical = w.page.v + (linear & (w.page_bytes - 1));
 	}
-	*address = l1pa(w.page.v + (linear & (w.page_bytes - 1)));
-	return true;
+	if (result == MARK_REFUSED)
+		return false;
+	*address = l1pa(physical);
+	return !state->is_l2 ||
+	       operand_space_translate(physical, linear, access, true, address, fault);
 }

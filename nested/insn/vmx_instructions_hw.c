@@ -181,6 +181,14 @@ static void vmclear_instruction(struct vcpu *vcpu)
 	insn_succeed();
 }
 
+/* With VMCS shadowing a shadow VMCS may be made current too. */
+static bool is_vmptrld_revision(u32 revision)
+{
+	if (nested_shared.caps12.proc2.may_be_1 & PROC2_VMCS_SHADOWING)
+		revision &= ~VMCS_SHADOW_INDICATOR;
+	return revision == NESTED_VMCS_REVISION;
+}
+
 static void vmptrld_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
@@ -192,7 +200,7 @@ static void vmptrld_instruction(struct vcpu *vcpu)
 		insn_fail(vcpu, VMFAIL_VMPTRLD_INVALID_ADDRESS);
 	else if (address == nested->vmxon_pointer)
 		insn_fail(vcpu, VMFAIL_VMPTRLD_VMXON_POINTER);
-	else if (revision_at(address) != NESTED_VMCS_REVISION)
+	else if (!is_vmptrld_revision(revision_at(address)))
 		insn_fail(vcpu, VMFAIL_VMPTRLD_REVISION);
 	else {
 		shadow_select(nested, slots_load(nested, address));
@@ -216,19 +224,6 @@ static void vmptrst_instruction(struct vcpu *vcpu)
 
 /* --- INVEPT, INVVPID --- */
 
-static bool is_valid_eptp(u64 eptp)
-{
-	u64 cap = nested_shared.caps12.ept_vpid;
-	u64 type = field_get(eptp, EPTP_MEMORY_TYPE);
-	u64 known = EPTP_MEMORY_TYPE | EPTP_WALK_LENGTH | EPTP_AD | EPTP_ADDRESS;
-
-	return ((type == MEMORY_TYPE_UC && (cap & EPT_CAP_UC)) ||
-		(type == MEMORY_TYPE_WB && (cap & EPT_CAP_WB))) &&
-	       field_get(eptp, EPTP_WALK_LENGTH) == 3 && (cap & EPT_CAP_WALK_4) &&
-	       IMPLIES(eptp & EPTP_AD, cap & EPT_CAP_AD) && !(eptp & ~known) &&
-	       !(eptp >> nested_shared.caps12.physical_address_width);
-}
-
 static void invept_instruction(struct vcpu *vcpu)
 {
 	u64 cap = nested_shared.caps12.ept_vpid, type;
@@ -240,7 +235,8 @@ static void invept_instruction(struct vcpu *vcpu)
 	}
 	if (!read_operand(vcpu, d, 2, &type))
 		return;
-	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) && is_valid_eptp(d[0])) {
+	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) &&
+	    ept12_eptp_is_valid(&nested_shared.caps12, d[0])) {
 		ept02_invept_single(&vcpu->nested->ept02, d[0]);
 		insn_succeed();
 	} else if (type == INVEPT_ALL_CONTEXT && (cap & EPT_CAP_INVEPT_ALL)) {
@@ -301,7 +297,7 @@ static void enter_instruction(struct vcpu *vcpu, bool launch)
 {
 	enum vm_instruction_error error;
 
-	if (!vcpu->nested->current)
+	if (!vcpu->nested->current || vcpu->nested->current->is_shadow)
 		insn_fail_invalid();
 	else if (enter_l2(vcpu, vcpu->nested->current, launch, &error) == ENTER_FAIL)
 		insn_fail(vcpu, error);

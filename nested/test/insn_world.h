@@ -45,3 +45,22 @@ _Noreturn void bug_stop(const char *file, int line, const char *claim)
 	(void)file, (void)line, (void)claim;
 	__builtin_trap();
 }
+
+#include "nested/insn/operand_space.h"
+
+/* EPT12 of the tests: L2's memory is L1's from world_l2_base on; nothing is there elsewhere. */
+static u64 world_l2_base, world_l2_size;
+
+bool operand_space_translate(u64 physical, u64 linear, enum l1_access access, bool is_final,
+			     l1pa_t *out, struct l1_fault *fault)
+{
+	*out = l1pa(physical + world_l2_base);
+	if (physical < world_l2_size)
+		return true;
+	*fault = (struct l1_fault){ 0 };
+	fault->ept.refused = 1;
+	fault->ept.physical = physical;
+	fault->ept.linear = linear;
+	fault->ept.qualification = (u64)is_final << 8 | (access == L1_ACCESS_WRITE ? 2 : 1);
+	return false;
+}

@@ -89,7 +89,7 @@ static void test_msrs(void)
 
 	nested_caps_offer(&hw, NULL, &c);
 	for (u32 i = 0x47f; i <= 0x494; i++)
-		ok(nested_caps_read_msr(&c, i, &v) == (i >= 0x480 && i <= 0x490), "MSR 0x%x exists",
+		ok(nested_caps_read_msr(&c, i, &v) == (i >= 0x480 && i <= 0x491), "MSR 0x%x exists",
 		   i);
 	ok(nested_caps_read_msr(&c, 0x481, &v) && v == (0xffULL << 32 | 0x16), "481");
 	nested_caps_read_msr(&c, 0x482, &v);
@@ -180,6 +180,7 @@ static void test_fields(void)
 
 	nested_caps_offer(&hw, NULL, &c);
 	ok(nested_caps_has_field(&c, VMCS_INDEX_eptp) &&
+		   nested_caps_has_field(&c, VMCS_INDEX_eptp_list_address) &&
 		   nested_caps_has_field(&c, VMCS_INDEX_guest_rip) &&
 		   nested_caps_has_field(&c, VMCS_INDEX_guest_ia32_pat),
 	   "fields that exist");

@@ -51,9 +51,11 @@ static void fill(struct vmcs12_slot *slot, u64 address)
 	if (slot->address == address && region &&
 	    !memcmp(&region->vmcs12, &slot->vmcs12, sizeof(slot->vmcs12))) {
 		slot->launched = region->launched;
+		slot->is_shadow = region->revision & VMCS_SHADOW_INDICATOR;
 		return;
 	}
 	slot->address = address;
+	slot->is_shadow = region && (region->revision & VMCS_SHADOW_INDICATOR);
 	l1_memory_read(l1pa(address + offsetof(struct vmcs12_region, vmcs12)), &slot->vmcs12,
 		       sizeof(slot->vmcs12));
 	slot->launched = region ? region->launched : false;
