@@ -9,6 +9,7 @@
 #include "nested/exit/owner.h"
 #include "nested/insn/l2_instructions.h"
 #include "nested/vmcs02/rules.h"
+#include "nested/vmcs12/check_group.h"
 #include "nested/vmcs12/lazy.h"
 #include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
@@ -65,14 +66,24 @@ static bool changes_in_every_stay(enum vmcs_index field)
 	       field == VMCS_INDEX_guest_cr4 || field == VMCS_INDEX_entry_controls;
 }
 
+static u8 groups_of(enum vmcs_index field)
+{
+	bool host = vmcs_encoding_type(vmcs_fields[field].encoding) == VMCS_TYPE_HOST ||
+		    field == VMCS_INDEX_exit_controls || field == VMCS_INDEX_pin_based_controls;
+
+	return (u8)(check_group_of(field) | (host ? CHANGES_HOST : 0));
+}
+
 static void sort_field(enum vmcs_index field)
 {
 	struct nested_shared *s = &nested_shared;
 	bool in_hardware = nested_caps_has_field(&machine.caps, field);
 
+	s->check_groups[field] = groups_of(field);
 	if (nested_caps_has_field(&s->caps12, field)) {
 		field_set_add(&s->in_vmcs12, field);
-		s->field_of[nested_encoding_slot(vmcs_fields[field].encoding)] = (u8)field;
+		s->places[nested_place_of(vmcs_fields[field].encoding)] =
+			(struct nested_place){ vmcs_fields[field].encoding, (u8)field };
 	}
 	if (!in_hardware)
 		return;
@@ -109,7 +120,7 @@ void nested_init(void)
 {
 	nested_caps_offer(&machine.caps, &machine.vmxcap, &nested_shared.caps12);
 	controls_policy(&machine.caps, &nested_shared.policy);
-	memset(nested_shared.field_of, VMCS_FIELD_COUNT, sizeof(nested_shared.field_of));
+	memset(nested_shared.places, 0xff, sizeof(nested_shared.places));
 	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++)
 		sort_field((enum vmcs_index)i);
 	add_msr_wishes();

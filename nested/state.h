@@ -52,6 +52,7 @@ static inline void field_set_remove(struct field_set *set, enum vmcs_index field
 #define CHECK_EVENT	       BIT32(4)
 #define CHECK_INTERRUPTIBILITY BIT32(5)
 #define CHECK_ALL	       FIELD(5, 0)
+#define CHANGES_HOST	       BIT32(7) /* not a check: slot->host has to be computed again */
 
 /** A VMCS12 that L0 holds a copy of, with its VMCS02. */
 struct vmcs12_slot {
@@ -118,18 +119,19 @@ struct nested {
 	struct nested_statistics statistics;
 };
 
-/* Encodings of the SDM's fields without bit 0, dense: width and type, and an index below 64. */
-#define NESTED_ENCODINGS 1024
+/* A table of the fields that L1 sees: width, type and the low six bits of the index choose the
+ * place. */
+#define NESTED_PLACES 1024
 
-/** Where nested_shared.field_of has @encoding; NESTED_ENCODINGS if no field is like that. */
-static inline u32 nested_encoding_slot(u64 encoding)
+struct nested_place {
+	u16 encoding; /* of the field; 0xffff: none */
+	u8 field;     /* enum vmcs_index */
+};
+
+/** Where nested_shared.places may have @encoding, its bit 0 ignored. */
+static inline u32 nested_place_of(u64 encoding)
 {
-	u64 kind = (encoding >> 10) & 3, width = (encoding >> 13) & 3,
-	    index = (encoding >> 1) & 511;
-
-	if (encoding >> 15 || (encoding & BIT(12)) || index >= 64)
-		return NESTED_ENCODINGS;
-	return (u32)((width << 2 | kind) << 6 | index);
+	return (u32)((encoding >> 13 & 3) << 8 | (encoding >> 10 & 3) << 6 | (encoding >> 1 & 63));
 }
 
 /** What the CPUs share; written by nested_init() only. */
@@ -137,7 +139,8 @@ struct nested_shared {
 	struct vmx_caps caps12;
 	struct control_policy policy;
 	struct msr_bitmap_wishes wishes;
-	u8 field_of[NESTED_ENCODINGS];	     /* by nested_encoding_slot(): the field that L1 sees */
+	struct nested_place places[NESTED_PLACES];
+	u8 check_groups[VMCS_FIELD_COUNT];   /* check_group_of(), and CHANGES_HOST */
 	struct field_set in_vmcs12;	     /* fields that L1 sees */
 	struct field_set in_hardware;	     /* fields that this processor has */
 	struct field_set copied;	     /* VMCS12's value goes to VMCS02 as it is */

@@ -17,13 +17,13 @@
 
 enum vmcs_index insn_find_field(u64 encoding)
 {
-	u32 at = nested_encoding_slot(encoding);
+	const struct nested_place *place = &nested_shared.places[nested_place_of(encoding)];
+	bool high_half = encoding & VMCS_ENCODING_HIGH;
 
-	if (at == NESTED_ENCODINGS)
+	if (place->encoding != (encoding & ~(u64)VMCS_ENCODING_HIGH) ||
+	    (high_half && vmcs_encoding_width(place->encoding) != VMCS_WIDTH_64))
 		return VMCS_FIELD_COUNT;
-	if ((encoding & VMCS_ENCODING_HIGH) && vmcs_encoding_width((u32)encoding) != VMCS_WIDTH_64)
-		return VMCS_FIELD_COUNT;
-	return (enum vmcs_index)nested_shared.field_of[at];
+	return (enum vmcs_index)place->field;
 }
 
 void insn_decode_field_access(struct vcpu *vcpu, struct insn_field_access *a)
@@ -75,37 +75,29 @@ bool insn_field_is_read_only(u64 encoding)
  * The common form, in 64-bit code between two registers that are not RSP, for a field that exists,
  * not its high half.  Returns the field, or VMCS_FIELD_COUNT for every other case.
  */
-static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
+static enum vmcs_index common_field(const struct vcpu *vcpu, u64 *reg)
 {
-	u64 second = field_get(info, INFO_SECOND_REGISTER);
-	u64 encoding = vcpu->regs[second];
+	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
+	u32 second = info >> 28;
+	const struct nested_place *place;
 
 	*reg = field_get(info, INFO_FIRST_REGISTER);
-	if (!(info & INFO_IS_REGISTER) || *reg == GPR_RSP || second == GPR_RSP ||
-	    (encoding & VMCS_ENCODING_HIGH) || !insn_in_ia32e_mode() ||
+	place = &nested_shared.places[nested_place_of(vcpu->regs[second])];
+	if (place->encoding != vcpu->regs[second] || !(info & INFO_IS_REGISTER) ||
+	    *reg == GPR_RSP || second == GPR_RSP || !insn_in_ia32e_mode() ||
 	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
 		return VMCS_FIELD_COUNT;
-	return insn_find_field(encoding);
+	return (enum vmcs_index)place->field;
 }
 
-void insn_vmread(struct vcpu *vcpu)
+static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	struct insn_field_access a;
 	enum vmcs_index field;
 	struct l1_fault fault;
-	u64 value, reg;
+	u64 value;
 
-	if (!nested->current) {
-		insn_fail_invalid();
-		return;
-	}
-	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
-	if (field != VMCS_FIELD_COUNT) {
-		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
-		insn_succeed();
-		return;
-	}
 	insn_decode_field_access(vcpu, &a);
 	field = insn_find_field(a.encoding);
 	if (field == VMCS_FIELD_COUNT) {
@@ -119,6 +111,25 @@ void insn_vmread(struct vcpu *vcpu)
 		insn_succeed();
 	else
 		insn_deliver(&fault);
+}
+
+void insn_vmread(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	enum vmcs_index field;
+	u64 reg;
+
+	if (!nested->current) {
+		insn_fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, &reg);
+	if (field == VMCS_FIELD_COUNT) {
+		vmread_slowly(vcpu);
+		return;
+	}
+	vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+	insn_succeed();
 }
 
 bool insn_read_source(const struct insn_field_access *a, u64 *value, struct l1_fault *fault)
@@ -140,25 +151,14 @@ u64 insn_merge_field(const struct insn_field_access *a, u64 old, u64 value)
 	return value;
 }
 
-void insn_vmwrite(struct vcpu *vcpu)
+static __attribute__((noinline)) void vmwrite_slowly(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	struct insn_field_access a;
 	enum vmcs_index field;
 	struct l1_fault fault;
-	u64 value, reg;
+	u64 value;
 
-	if (!nested->current) {
-		insn_fail_invalid();
-		return;
-	}
-	field = common_field(vcpu, (u32)vmcs_read(VMCS_exit_instruction_information), &reg);
-	if (field != VMCS_FIELD_COUNT && !insn_field_is_read_only(vmcs_fields[field].encoding)) {
-		lazy_write(nested->current, field, vcpu->regs[reg]);
-		shadow_follow(nested->current, field);
-		insn_succeed();
-		return;
-	}
 	insn_decode_field_access(vcpu, &a);
 	field = insn_find_field(a.encoding);
 	if (field == VMCS_FIELD_COUNT) {
@@ -176,6 +176,26 @@ void insn_vmwrite(struct vcpu *vcpu)
 	if ((a.encoding & VMCS_ENCODING_HIGH) || !a.is_64bit)
 		value = insn_merge_field(&a, lazy_read(nested, nested->current, field), value);
 	lazy_write(nested->current, field, value);
+	shadow_follow(nested->current, field);
+	insn_succeed();
+}
+
+void insn_vmwrite(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	enum vmcs_index field;
+	u64 reg;
+
+	if (!nested->current) {
+		insn_fail_invalid();
+		return;
+	}
+	field = common_field(vcpu, &reg);
+	if (field == VMCS_FIELD_COUNT || insn_field_is_read_only(vmcs_fields[field].encoding)) {
+		vmwrite_slowly(vcpu);
+		return;
+	}
+	lazy_write(nested->current, field, vcpu->regs[reg]);
 	shadow_follow(nested->current, field);
 	insn_succeed();
 }

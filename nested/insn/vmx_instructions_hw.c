@@ -20,6 +20,9 @@
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
 
+/* One instruction does not pay for the registers and the stack of another. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* VM-exit instruction information of the VMX instructions. */
 #define INFO_SECOND_REGISTER FIELD(31, 28)
 
@@ -67,10 +70,9 @@ static bool is_vmcs_address(u64 address)
 
 static u32 revision_at(u64 address)
 {
-	u32 revision;
+	const volatile u32 *at = l1_memory_view(l1pa(address), sizeof(*at));
 
-	l1_memory_read(l1pa(address), &revision, sizeof(revision));
-	return revision;
+	return at ? *at : ~0U;
 }
 
 /* --- VMXON, VMXOFF --- */
@@ -109,7 +111,7 @@ static void set_owned_cr0(u64 mask)
 	vmcs_write(VMCS_cr0_read_shadow, vmcs_read(VMCS_guest_cr0));
 }
 
-static void vmxon_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void vmxon_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u64 address;
@@ -143,7 +145,7 @@ static void vmxon_instruction(struct vcpu *vcpu)
 	insn_succeed();
 }
 
-static void vmxoff_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void vmxoff_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 
@@ -160,7 +162,7 @@ static void vmxoff_instruction(struct vcpu *vcpu)
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST --- */
 
-static void vmclear_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void vmclear_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u64 address;
@@ -189,7 +191,7 @@ static bool is_vmptrld_revision(u32 revision)
 	return revision == NESTED_VMCS_REVISION;
 }
 
-static void vmptrld_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void vmptrld_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u64 address;
@@ -208,7 +210,7 @@ static void vmptrld_instruction(struct vcpu *vcpu)
 	}
 }
 
-static void vmptrst_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void vmptrst_instruction(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u64 address = nested->current ? nested->current->address : NO_VMCS;
@@ -224,7 +226,7 @@ static void vmptrst_instruction(struct vcpu *vcpu)
 
 /* --- INVEPT, INVVPID --- */
 
-static void invept_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void invept_instruction(struct vcpu *vcpu)
 {
 	u64 cap = nested_shared.caps12.ept_vpid, type;
 	u64 d[2]; /* struct invept_descriptor */
@@ -271,7 +273,7 @@ static bool invvpid_operand_is_valid(u64 type, const struct invvpid_descriptor *
 	return type != INVVPID_INDIVIDUAL_ADDRESS || is_canonical_address(d->linear_address);
 }
 
-static void invvpid_instruction(struct vcpu *vcpu)
+static OUT_OF_LINE void invvpid_instruction(struct vcpu *vcpu)
 {
 	u64 words[2], type;
 	struct invvpid_descriptor d;
@@ -293,7 +295,7 @@ static void invvpid_instruction(struct vcpu *vcpu)
 
 /* --- VMLAUNCH, VMRESUME --- */
 
-static void enter_instruction(struct vcpu *vcpu, bool launch)
+static OUT_OF_LINE void enter_instruction(struct vcpu *vcpu, bool launch)
 {
 	enum vm_instruction_error error;
 
@@ -313,7 +315,7 @@ void nested_vmx_instruction(struct vcpu *vcpu, u32 reason)
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (insn_privilege()) {
+	if (vmcs_read(VMCS_guest_ss_access_rights) & ACCESS_RIGHTS_DPL) {
 		guest_inject_gp();
 		return;
 	}

@@ -2,7 +2,6 @@
 /* Fetching VMCS12's fields from VMCS02. */
 #include "nested/vmcs12/lazy.h"
 
-#include "nested/vmcs12/check_group.h"
 #include "nested/vmcs12/shadow.h"
 #include "xmhf/vmx/vcpu.h"
 #include "xmhf/vmx/vmcs_hw.h"
@@ -83,9 +82,8 @@ void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 	vmcs12_set(&slot->vmcs12, field, value);
 	field_set_remove(&slot->stale, field);
 	field_set_add(&slot->dirty, field);
-	slot->unchecked |= check_group_of(field);
-	if (vmcs_encoding_type(vmcs_fields[field].encoding) == VMCS_TYPE_HOST ||
-	    field == VMCS_INDEX_exit_controls || field == VMCS_INDEX_pin_based_controls)
+	slot->unchecked |= nested_shared.check_groups[field] & (u32)CHECK_ALL;
+	if (nested_shared.check_groups[field] & CHANGES_HOST)
 		slot->host_is_current = false;
 }
 
