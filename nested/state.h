@@ -64,6 +64,8 @@ struct vmcs12_slot {
 	u64 last_used;
 	struct vmcs12 vmcs12;
 	struct field_set dirty; /* VMCS12 is newer than VMCS02 */
+	struct field_set stay;	/* fields that a stay of L2 may change */
+	bool rewrite_efer, rewrite_pat, rewrite_debug, rewrite_timer; /* at every VM entry */
 	struct field_set stale; /* VMCS02 is newer than VMCS12 */
 	u32 unchecked;		/* CHECK_* since the last VM entry that passed them */
 	struct host_state host; /* L1's state after an exit, of VMCS12's host-state area */

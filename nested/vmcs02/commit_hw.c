@@ -131,16 +131,6 @@ bool vmcs12_uses_pdptes(const struct vmcs12 *v)
 	       !(v->entry_controls & ENTRY_IA32E_MODE_GUEST);
 }
 
-/* With EPT12 the PDPTEs are fields of VMCS12, which VMCS02 follows while L2 runs. */
-static bool pdptes_are_current(const struct vmcs12_slot *slot)
-{
-	return (slot->words12.proc2 & PROC2_ENABLE_EPT) &&
-	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte0) &&
-	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte1) &&
-	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte2) &&
-	       !field_set_has(&slot->dirty, VMCS_INDEX_guest_pdpte3);
-}
-
 static void pull_pdptes(struct vmcs12_slot *slot)
 {
 	lazy_pull(slot, VMCS_INDEX_guest_pdpte0);
@@ -149,12 +139,13 @@ static void pull_pdptes(struct vmcs12_slot *slot)
 	lazy_pull(slot, VMCS_INDEX_guest_pdpte3);
 }
 
-static void write_pdptes(struct vmcs12_slot *slot, const u64 pdptes[4])
+/* With EPT12 the PDPTEs are fields of VMCS12, which VMCS02 follows while L2 runs. */
+static void write_pdptes(struct vmcs12_slot *slot, const u64 pdptes[4], bool all)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
 	bool from_fields = slot->words12.proc2 & PROC2_ENABLE_EPT;
 
-	if (pdptes_are_current(slot))
+	if (from_fields && !all)
 		return;
 	lazy_pull(slot, VMCS_INDEX_entry_controls);
 	lazy_pull(slot, VMCS_INDEX_guest_cr0);
@@ -179,75 +170,97 @@ u64 vmcs12_guest_efer(const struct vmcs12 *v, u64 l1_efer)
 	return ia32e ? l1_efer | EFER_LMA : l1_efer & ~EFER_LMA;
 }
 
-/* VMCS02 holds VMCS12's value already: the processor saved it where it is loaded from. */
-static bool holds(const struct vmcs12_slot *slot, enum vmcs_index field, bool load, bool save)
+static bool loads(const struct vmcs12 *v, u32 control)
 {
-	return load && save && !field_set_has(&slot->dirty, field);
+	return v->entry_controls & control;
 }
 
-static void write_efer(struct vmcs12_slot *slot, u64 l1_efer, bool all)
+static bool saves(const struct vmcs12 *v, u32 control)
 {
-	bool load = slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_EFER;
-	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_IA32_EFER;
+	return v->exit_controls & control;
+}
 
-	if (!all && holds(slot, VMCS_INDEX_guest_ia32_efer, load, save))
-		return;
+/*
+ * What an exit of L2 changes besides the fields that every exit saves, and what has to be written
+ * at every VM entry: where VMCS12 both loads and saves a register, VMCS02's field simply stays.
+ */
+static void plan_loaded_state(struct vmcs12_slot *slot)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+	bool timer = slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER;
+
+	slot->stay = nested_shared.saved;
+	if (saves(v, EXIT_SAVE_IA32_EFER))
+		field_set_add(&slot->stay, VMCS_INDEX_guest_ia32_efer);
+	if (saves(v, EXIT_SAVE_IA32_PAT))
+		field_set_add(&slot->stay, VMCS_INDEX_guest_ia32_pat);
+	if (saves(v, EXIT_SAVE_DEBUG_CONTROLS)) {
+		field_set_add(&slot->stay, VMCS_INDEX_guest_dr7);
+		field_set_add(&slot->stay, VMCS_INDEX_guest_ia32_debugctl);
+	}
+	if (timer && saves(v, EXIT_SAVE_PREEMPTION_TIMER))
+		field_set_add(&slot->stay, VMCS_INDEX_preemption_timer_value);
+	slot->rewrite_efer = !loads(v, ENTRY_LOAD_IA32_EFER) || !saves(v, EXIT_SAVE_IA32_EFER);
+	slot->rewrite_pat = !loads(v, ENTRY_LOAD_IA32_PAT) || !saves(v, EXIT_SAVE_IA32_PAT);
+	slot->rewrite_debug =
+		!loads(v, ENTRY_LOAD_DEBUG_CONTROLS) || !saves(v, EXIT_SAVE_DEBUG_CONTROLS);
+	slot->rewrite_timer = timer && !saves(v, EXIT_SAVE_PREEMPTION_TIMER);
+}
+
+static void write_efer(struct vmcs12_slot *slot, u64 l1_efer)
+{
 	lazy_pull(slot, VMCS_INDEX_entry_controls);
 	lazy_pull(slot, VMCS_INDEX_guest_cr0);
 	lazy_pull(slot, VMCS_INDEX_guest_ia32_efer);
 	vmcs_write(VMCS_guest_ia32_efer, vmcs12_guest_efer(&slot->vmcs12, l1_efer));
 }
 
-static void write_pat(struct vmcs12_slot *slot, u64 l1_pat, bool all)
+static void write_pat(struct vmcs12_slot *slot, u64 l1_pat)
 {
-	bool load = slot->vmcs12.entry_controls & ENTRY_LOAD_IA32_PAT;
-	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_IA32_PAT;
-
-	if (!all && holds(slot, VMCS_INDEX_guest_ia32_pat, load, save))
-		return;
 	lazy_pull(slot, VMCS_INDEX_guest_ia32_pat);
-	vmcs_write(VMCS_guest_ia32_pat, load ? slot->vmcs12.guest_ia32_pat : l1_pat);
+	vmcs_write(VMCS_guest_ia32_pat, loads(&slot->vmcs12, ENTRY_LOAD_IA32_PAT)
+						? slot->vmcs12.guest_ia32_pat
+						: l1_pat);
 }
 
-static void write_debug(struct vmcs12_slot *slot, const struct l1_inherited *l1, bool all)
+static void write_debug(struct vmcs12_slot *slot, const struct l1_inherited *l1)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
-	bool load = v->entry_controls & ENTRY_LOAD_DEBUG_CONTROLS;
-	bool save = v->exit_controls & EXIT_SAVE_DEBUG_CONTROLS;
+	bool load = loads(v, ENTRY_LOAD_DEBUG_CONTROLS);
 
-	if (!all && holds(slot, VMCS_INDEX_guest_dr7, load, save) &&
-	    holds(slot, VMCS_INDEX_guest_ia32_debugctl, load, save))
-		return;
 	lazy_pull(slot, VMCS_INDEX_guest_dr7);
 	lazy_pull(slot, VMCS_INDEX_guest_ia32_debugctl);
 	vmcs_write(VMCS_guest_dr7, load ? v->guest_dr7 : l1->dr7);
 	vmcs_write(VMCS_guest_ia32_debugctl, load ? v->guest_ia32_debugctl : l1->debugctl);
 }
 
-static void write_timer(struct vmcs12_slot *slot, bool all)
+static void write_timer(struct vmcs12_slot *slot)
 {
-	bool save = slot->vmcs12.exit_controls & EXIT_SAVE_PREEMPTION_TIMER;
-
-	if (!(slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER) ||
-	    (!all && holds(slot, VMCS_INDEX_preemption_timer_value, true, save)))
-		return;
 	lazy_pull(slot, VMCS_INDEX_preemption_timer_value);
 	vmcs_write(VMCS_preemption_timer_value, slot->vmcs12.preemption_timer_value);
 }
 
-/* Guest state that a control of VMCS12 decides about; @all: the controls may have changed. */
+static void write_entry_controls(struct vmcs12_slot *slot)
+{
+	lazy_pull(slot, VMCS_INDEX_entry_controls);
+	vmcs_write(VMCS_entry_controls,
+		   (slot->entry02 & ~(u32)ENTRY_IA32E_MODE_GUEST) |
+			   (slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST));
+}
+
+/* Guest state that a control of VMCS12 decides about; @all: VMCS12's fields or controls changed. */
 static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherited *l1, bool all)
 {
-	if (all) {
-		lazy_pull(slot, VMCS_INDEX_entry_controls);
-		vmcs_write(VMCS_entry_controls,
-			   (slot->entry02 & ~(u32)ENTRY_IA32E_MODE_GUEST) |
-				   (slot->vmcs12.entry_controls & ENTRY_IA32E_MODE_GUEST));
-	}
-	write_efer(slot, l1->efer, all);
-	write_pat(slot, l1->pat, all);
-	write_debug(slot, l1, all);
-	write_timer(slot, all);
+	if (all)
+		write_entry_controls(slot);
+	if (all || slot->rewrite_efer)
+		write_efer(slot, l1->efer);
+	if (all || slot->rewrite_pat)
+		write_pat(slot, l1->pat);
+	if (all || slot->rewrite_debug)
+		write_debug(slot, l1);
+	if (slot->rewrite_timer || (all && (slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER)))
+		write_timer(slot);
 }
 
 static void write_event(const struct vmcs12 *v)
@@ -287,11 +300,13 @@ void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct
 {
 	bool all = owned_is_dirty(slot);
 
-	if (all)
+	if (all) {
 		write_controls(slot);
+		plan_loaded_state(slot);
+	}
 	copy_dirty(slot);
 	write_mmu(nested, slot, all);
-	write_pdptes(slot, pdptes);
+	write_pdptes(slot, pdptes, all);
 	write_loaded_state(slot, l1, all);
 	write_event(&slot->vmcs12);
 	write_msr_bitmap(slot);

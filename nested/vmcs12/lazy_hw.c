@@ -94,25 +94,10 @@ void lazy_override(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 	shadow_follow(slot, field);
 }
 
-static void mark(struct vmcs12_slot *slot, enum vmcs_index field, bool stale)
-{
-	if (stale && field_set_has(&nested_shared.in_hardware, field))
-		field_set_add(&slot->stale, field);
-}
-
 void lazy_mark_stay(struct vmcs12_slot *slot)
 {
-	u32 exit = slot->vmcs12.exit_controls;
-
 	for (unsigned int i = 0; i < ARRAY_SIZE(slot->stale.bits); i++)
-		slot->stale.bits[i] |= nested_shared.saved.bits[i];
-	mark(slot, VMCS_INDEX_guest_dr7, exit & EXIT_SAVE_DEBUG_CONTROLS);
-	mark(slot, VMCS_INDEX_guest_ia32_debugctl, exit & EXIT_SAVE_DEBUG_CONTROLS);
-	mark(slot, VMCS_INDEX_guest_ia32_efer, exit & EXIT_SAVE_IA32_EFER);
-	mark(slot, VMCS_INDEX_guest_ia32_pat, exit & EXIT_SAVE_IA32_PAT);
-	mark(slot, VMCS_INDEX_preemption_timer_value,
-	     (exit & EXIT_SAVE_PREEMPTION_TIMER) &&
-		     (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER));
+		slot->stale.bits[i] |= slot->stay.bits[i];
 	slot->event_was_injected = slot->vmcs12.entry_interruption_information & INTR_INFO_VALID;
 	slot->vmcs12.entry_interruption_information &= ~INTR_INFO_VALID;
 }
