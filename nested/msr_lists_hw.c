@@ -3,6 +3,7 @@
 #include "nested/msr_lists.h"
 
 #include "nested/entry/entry_msr_load.h"
+#include "nested/vmcs12/lazy.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/vmx/l1_msr.h"
 #include "xmhf/vmx/vmcs_hw.h"
@@ -32,6 +33,9 @@ static u32 field_of_msr(u32 index)
 		return 0;
 	}
 }
+
+/* IA32_VMX_MISC as L1 sees it recommends no more; what lies beyond is not followed. */
+#define LIST_MAX 512U
 
 static struct vmx_msr_entry entry_at(u64 list, u32 n)
 {
@@ -67,15 +71,32 @@ static bool load(struct vcpu *vcpu, const struct vmx_msr_entry *entry)
 	return l1_msr_write(vcpu, entry->index, entry->value);
 }
 
-u32 msr_list_entry_load(struct vcpu *vcpu, const struct vmcs12_slot *slot)
+/* The fields that an entry list can change.  VMCS12 keeps its own values if the entry fails. */
+static const u16 loaded_fields[] = {
+	VMCS_INDEX_guest_ia32_efer,	    VMCS_INDEX_guest_ia32_pat,
+	VMCS_INDEX_guest_ia32_debugctl,	    VMCS_INDEX_guest_ia32_sysenter_cs,
+	VMCS_INDEX_guest_ia32_sysenter_esp, VMCS_INDEX_guest_ia32_sysenter_eip,
+};
+
+void msr_list_entry_undo(struct vmcs12_slot *slot)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(loaded_fields); i++)
+		field_set_add(&slot->dirty, (enum vmcs_index)loaded_fields[i]);
+}
+
+u32 msr_list_entry_load(struct vcpu *vcpu, struct vmcs12_slot *slot)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
 
+	for (unsigned int i = 0; i < ARRAY_SIZE(loaded_fields); i++)
+		lazy_pull(slot, (enum vmcs_index)loaded_fields[i]);
 	for (u32 n = 0; n < v->entry_msr_load_count; n++) {
 		struct vmx_msr_entry entry = entry_at(v->entry_msr_load_address, n);
 
-		if (!load(vcpu, &entry))
+		if (n >= LIST_MAX || !load(vcpu, &entry)) {
+			msr_list_entry_undo(slot);
 			return n + 1;
+		}
 	}
 	return 0;
 }
@@ -103,7 +124,7 @@ bool msr_list_exit_store(struct vcpu *vcpu, const struct vmcs12_slot *slot)
 		u64 at = v->exit_msr_store_address + n * sizeof(struct vmx_msr_entry);
 		struct vmx_msr_entry entry = entry_at(v->exit_msr_store_address, n);
 
-		if (!store(vcpu, &entry))
+		if (n >= LIST_MAX || !store(vcpu, &entry))
 			return false;
 		l1_memory_write(l1pa(at + offsetof(struct vmx_msr_entry, value)), &entry.value,
 				sizeof(entry.value));
@@ -118,7 +139,7 @@ bool msr_list_exit_load(struct vcpu *vcpu, const struct vmcs12_slot *slot)
 	for (u32 n = 0; n < v->exit_msr_load_count; n++) {
 		struct vmx_msr_entry entry = entry_at(v->exit_msr_load_address, n);
 
-		if (!load(vcpu, &entry))
+		if (n >= LIST_MAX || !load(vcpu, &entry))
 			return false;
 	}
 	return true;

@@ -47,6 +47,9 @@ enum nested_exit {
 /** L2 exited with @reason; VMCS02 is current. */
 enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address);
 
+/** L0 handled RDMSR or WRMSR of L2 and may have raised #GP, which VMCS12 may want as an exit. */
+void nested_check_exception(struct vcpu *vcpu);
+
 /** An INIT arrived for L1.  Returns true if VMX operation holds it back, or L2 exited for it. */
 bool nested_init_signal(struct vcpu *vcpu);
 
@@ -55,6 +58,9 @@ bool nested_take_pending_init(struct vcpu *vcpu);
 
 /** VMLAUNCH or VMRESUME of VMCS02 failed on the processor: L1 gets the error. */
 void nested_entry_refused(struct vcpu *vcpu);
+
+/** Three of the counters of @vcpu, by @group (docs/hypercalls.md); false: there are no more. */
+bool nested_read_counters(const struct vcpu *vcpu, u64 group, u64 result[3]);
 
 /** Called before each VM entry of L2: flushes that are due.  Returns 1 if VMCS02 must be launched.
  */

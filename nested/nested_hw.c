@@ -5,9 +5,11 @@
 #include "nested/caps/caps.h"
 #include "nested/event/event.h"
 #include "nested/exit/ept_exit.h"
+#include "nested/exit/exception.h"
 #include "nested/exit/leave.h"
 #include "nested/exit/owner.h"
 #include "nested/insn/l2_instructions.h"
+#include "nested/msr_lists.h"
 #include "nested/vmcs02/rules.h"
 #include "nested/vmcs12/check_group.h"
 #include "nested/vmcs12/lazy.h"
@@ -23,6 +25,9 @@
 #include "xmhf/x86/msr.h"
 
 #define EPT02_PAGES 960
+
+/* VM-exit instruction information of VMREAD and VMWRITE. */
+#define INFO_IS_REGISTER BIT32(10)
 
 struct nested_shared nested_shared;
 
@@ -215,6 +220,17 @@ static enum nested_exit reflect(struct vcpu *vcpu)
 	return NESTED_DONE;
 }
 
+/* VMREAD and VMWRITE: without a memory operand the qualification is 0 ("Exit Qualification"). */
+static enum nested_exit reflect_field_instruction(struct vcpu *vcpu)
+{
+	bool is_register = vmcs_read(VMCS_exit_instruction_information) & INFO_IS_REGISTER;
+
+	leave_l2(vcpu, vcpu->nested->current);
+	if (is_register)
+		lazy_override(vcpu->nested->current, VMCS_INDEX_exit_qualification, 0);
+	return NESTED_DONE;
+}
+
 /* EPT exits of an L2 that has an EPT12. */
 static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 {
@@ -280,6 +296,7 @@ static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
 			 reason, qualification);
 	slot->vmcs02_launched = !slot->launching;
 	slot->launched = slot->was_launched;
+	msr_list_entry_undo(slot);
 	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification);
 	return NESTED_DONE;
 }
@@ -302,8 +319,9 @@ enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 		return msr_exit_is_l1s(vcpu, reason) ? reflect(vcpu) : NESTED_L0;
 	case EXIT_REASON_VMREAD:
 	case EXIT_REASON_VMWRITE:
-		return l2_field_instruction(vcpu, reason == EXIT_REASON_VMWRITE) ? NESTED_DONE
-										 : reflect(vcpu);
+		return l2_field_instruction(vcpu, reason == EXIT_REASON_VMWRITE)
+			       ? NESTED_DONE
+			       : reflect_field_instruction(vcpu);
 	case EXIT_REASON_VMFUNC:
 		return l2_vmfunc(vcpu) ? NESTED_DONE : reflect(vcpu);
 	case EXIT_REASON_INIT_SIGNAL:
@@ -313,6 +331,18 @@ enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 	default:
 		return reflect(vcpu);
 	}
+}
+
+void nested_check_exception(struct vcpu *vcpu)
+{
+	u32 info = (u32)vmcs_read(VMCS_entry_interruption_information);
+
+	if (!(info & INTR_INFO_VALID) ||
+	    field_get(info, INTR_INFO_TYPE) != INTR_TYPE_HARDWARE_EXCEPTION)
+		return;
+	vmcs_write(VMCS_entry_interruption_information, 0);
+	exception_of_l2(vcpu, (u8)field_get(info, INTR_INFO_VECTOR),
+			(u32)vmcs_read(VMCS_entry_exception_error_code), 0);
 }
 
 bool nested_init_signal(struct vcpu *vcpu)
@@ -348,6 +378,7 @@ void nested_entry_refused(struct vcpu *vcpu)
 			 vm_instruction_error_text(error));
 	slot->vmcs02_launched = !slot->launching;
 	slot->launched = slot->was_launched;
+	msr_list_entry_undo(slot);
 	vmcs_write(VMCS_entry_interruption_information, 0);
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
@@ -372,4 +403,17 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 	slot->vmcs02_launched = true;
 	slot->launching = launch;
 	return launch;
+}
+
+bool nested_read_counters(const struct vcpu *vcpu, u64 group, u64 result[3])
+{
+	const struct nested_statistics *s;
+
+	if (!vcpu->nested || group > 2)
+		return false;
+	s = &vcpu->nested->statistics;
+	result[0] = group == 0 ? s->entries : group == 1 ? s->hardware_refused : s->aborts;
+	result[1] = group == 0 ? s->reflected : group == 1 ? s->ept02_restarts : 0;
+	result[2] = group == 0 ? s->handled : group == 1 ? s->evictions : 0;
+	return true;
 }

@@ -11,6 +11,7 @@
 #include "nested/vmcs12/lazy.h"
 #include "xmhf/device/log.h"
 #include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
@@ -106,6 +107,8 @@ void ept_exit_start_over(struct vcpu *vcpu)
 	if (!nested->statistics.ept02_restarts++)
 		log_line("EPT02 is made anew: the processor calls it misconfigured at 0x%llx",
 			 vmcs_read(VMCS_guest_physical_address));
+	if (vcpu->step.active)
+		guest_end_step(vcpu);
 	ept02_reset(&nested->ept02);
 	nested->context = ept02_context(&nested->ept02, slot->vmcs12.eptp);
 	slot->eptp02 = nested->context->eptp02;

@@ -9,6 +9,7 @@
 #include "nested/vmcs12/slots.h"
 #include "xmhf/device/log.h"
 #include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
@@ -174,6 +175,8 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 	bool stored = true;
 
 	vcpu->nested->statistics.reflected++;
+	if (vcpu->step.active)
+		guest_end_step(vcpu);
 	lazy_mark_stay(slot);
 	if (slot->vmcs12.exit_msr_store_count)
 		stored = msr_list_exit_store(vcpu, slot);

@@ -18,10 +18,13 @@ static bool is_enabled(const struct vcpu *vcpu)
 	return owner_of_exit(&vcpu->nested->current->vmcs12, &pages, &exit) == OWNER_L0;
 }
 
-static void use_eptp(struct nested *nested, u64 eptp, u16 index)
+static void use_eptp(struct vcpu *vcpu, u64 eptp, u16 index)
 {
+	struct nested *nested = vcpu->nested;
 	struct vmcs12_slot *slot = nested->current;
 
+	if (vcpu->step.active)
+		guest_end_step(vcpu);
 	slot->vmcs12.eptp = eptp;
 	if (slot->words12.proc2 & PROC2_EPT_VIOLATION_VE)
 		slot->vmcs12.eptp_index = index;
@@ -43,7 +46,7 @@ bool l2_vmfunc(struct vcpu *vcpu)
 		       &eptp, sizeof(eptp));
 	if (!ept12_eptp_is_valid(&nested_shared.caps12, eptp))
 		return false;
-	use_eptp(nested, eptp, (u16)index);
+	use_eptp(vcpu, eptp, (u16)index);
 	guest_skip_instruction();
 	return true;
 }

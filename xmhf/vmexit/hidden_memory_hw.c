@@ -101,13 +101,6 @@ static void begin_step(struct vcpu *vcpu)
 	vmexit_set_monitor_trap(true);
 }
 
-static void end_step(struct vcpu *vcpu)
-{
-	vcpu->step.active = false;
-	vmcs_write(VMCS_eptp, vcpu->step.eptp);
-	vmexit_set_monitor_trap(vcpu->step.monitor_trap);
-}
-
 void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address)
 {
 	if (!machine.refused_accesses_logged) {
@@ -165,7 +158,7 @@ void vmexit_ept_violation(struct vcpu *vcpu)
 		return;
 	}
 	if (vcpu->step.active)
-		end_step(vcpu); /* the mapping of the step is now stale: step again */
+		guest_end_step(vcpu); /* the mapping of the step is now stale: step again */
 	switch (map_on_demand(vcpu, address)) {
 	case EPT01_PRESENT: /* mapped meanwhile by another CPU */
 		invept(INVEPT_SINGLE_CONTEXT, ept01_pointer(&machine.ept));
@@ -188,7 +181,7 @@ void vmexit_mtf(struct vcpu *vcpu)
 {
 	vcpu->after_sipi = false;
 	if (vcpu->step.active)
-		end_step(vcpu);
+		guest_end_step(vcpu);
 	else
 		vmexit_set_monitor_trap(false);
 }

@@ -71,7 +71,7 @@ static bool read_counter(struct vcpu *vcpu, struct hypapp_hypercall *call)
 		call->result[2] = vcpu->cpu.nmi_count;
 		return true;
 	default:
-		return false;
+		return nested_read_counters(vcpu, call->argument1 - 2, call->result);
 	}
 }
 

@@ -69,6 +69,8 @@ static void handle_l2(struct vcpu *vcpu, u64 reason)
 	switch (nested_l2_exit(vcpu, (u32)reason, &address)) {
 	case NESTED_L0:
 		handle_own(vcpu, reason);
+		if (reason == EXIT_REASON_RDMSR || reason == EXIT_REASON_WRMSR)
+			nested_check_exception(vcpu);
 		break;
 	case NESTED_HIDDEN:
 		vmexit_step_over_hidden(vcpu, address);

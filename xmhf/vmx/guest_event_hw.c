@@ -69,3 +69,13 @@ void guest_reinject_interrupted_event(void)
 		vmcs_write(VMCS_guest_interruptibility_state,
 			   vmcs_read(VMCS_guest_interruptibility_state) & ~(u64)BLOCKING_BY_NMI);
 }
+
+void guest_end_step(struct vcpu *vcpu)
+{
+	u64 proc1 = vmcs_read(VMCS_processor_based_controls) & ~(u64)PROC1_MONITOR_TRAP_FLAG;
+
+	vcpu->step.active = false;
+	vmcs_write(VMCS_eptp, vcpu->step.eptp);
+	vmcs_write(VMCS_processor_based_controls,
+		   vcpu->step.monitor_trap ? proc1 | PROC1_MONITOR_TRAP_FLAG : proc1);
+}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "xmhf/vmx/vcpu.h"
 #include "xmhf/x86/cpu.h"
 
 /** Ends the instruction that exited: moves RIP on, as the processor would at its end. */
@@ -24,3 +25,9 @@ void guest_inject_gp(void);
 
 /** Delivers again the event whose delivery the exit interrupted, if any. */
 void guest_reinject_interrupted_event(void);
+
+/**
+ * Ends the single step over hidden memory (vmexit/hidden_memory_hw.c) in the current VMCS, the one
+ * that it began in; a step must not outlive L2's stay.
+ */
+void guest_end_step(struct vcpu *vcpu);
