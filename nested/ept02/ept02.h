@@ -116,7 +116,7 @@ struct ept02 {
 	u64 eptp_fixed;
 	u8 max_page_level; /* largest page the processor can map */
 	bool prefetch;
-	struct ept02_log log; /* the caller's, set before it hands in a violation */
+	struct ept02_log log;	    /* the caller's, set before it hands in a violation */
 	unsigned int contexts_used; /* contexts from this index on were never used */
 	struct ept02_context contexts[EPT02_CONTEXTS];
 	struct ept02_statistics statistics;

@@ -225,7 +225,8 @@ static void relocate(void)
 	    !map_physical_memory())
 		boot_natively("too few page tables were planned");
 	relocate_image(hpa_to_pointer(hpa(machine.hidden_base)), image_start, size, paging.root.v);
-	physmap_set_end(align_up(max_u64(machine.top_of_ram, FOUR_GIB), GIB));
+	machine.physmap_end = align_up(max_u64(machine.top_of_ram, FOUR_GIB), GIB);
+	physmap_set_end(machine.physmap_end);
 }
 
 static void build_ept(const struct mtrr_state *mtrr)

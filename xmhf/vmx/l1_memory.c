@@ -9,9 +9,9 @@
 
 void *l1_memory_view(l1pa_t address, u64 size)
 {
-	if (machine_overlaps_hidden(address.v, size))
+	if (machine_overlaps_hidden(address.v, size) || address.v > machine.physmap_end - size)
 		return NULL;
-	return (void *)(uptr)physmap_view(address.v, size);
+	return (void *)(uptr)(PHYSMAP_BASE + address.v);
 }
 
 static u64 to_page_end(u64 address, u64 size)

@@ -23,6 +23,7 @@ struct machine {
 	struct memory_map l1_map;     /* what L1's INT 15h says */
 	u64 hidden_base, hidden_size; /* L0's memory, host-physical */
 	u64 top_of_ram;
+	u64 physmap_end;   /* physical memory is mapped in L0 up to here */
 	u32 nesting_depth; /* 1: directly on the machine */
 	bool vmx_for_l1;
 	bool has_1g_pages;
