@@ -33,7 +33,7 @@ static const struct instruction instructions[] = {
 	{ 3, { 0x0f, 0x01, 0x3b } }, /* invlpg (%rbx) */
 	{ 3, { 0x0f, 0x00, 0xc8 } }, /* str */
 	{ 3, { 0x0f, 0x00, 0xc0 } }, /* sldt */
-	{ 2, { 0xe4, 0x80 } },	     /* in $0x80, %al */
+	{ 2, { 0xe4, 0xe9 } },	     /* in $0xe9, %al */
 	{ 2, { 0xf3, 0x90 } },	     /* pause */
 	{ 2, { 0x8b, 0x03 } },	     /* mov (%rbx), %eax */
 	{ 2, { 0x89, 0x03 } },	     /* mov %eax, (%rbx) */
