@@ -10,9 +10,9 @@ MAKEFLAGS += --no-builtin-rules
 
 WARN    := -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Wtype-limits -Werror
 TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -mno-red-zone \
-	-fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -O2 -flto -flto-partition=one -g -I. \
+	-fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -O3 -flto -flto-partition=one -g -I. \
 	$(WARN) $(CONFIG)
-LDFLAGS_IMAGE := -O2 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kernel -mno-red-zone -fno-pic -fcf-protection=none -g \
+LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kernel -mno-red-zone -fno-pic -fcf-protection=none -g \
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
 .PHONY: demo check-clients all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \

@@ -128,7 +128,11 @@ void insn_vmread(struct vcpu *vcpu)
 		vmread_slowly(vcpu);
 		return;
 	}
-	vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+	/* Where the field is in a shadow VMCS, this instruction did not exit. */
+	if (field_set_has(&nested->current->stale, field))
+		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+	else
+		vcpu->regs[reg] = vmcs12_get(&nested->current->vmcs12, field);
 	insn_succeed();
 }
 
