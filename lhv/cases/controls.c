@@ -187,6 +187,7 @@ static void without_vpid(void)
 	vm_control(VMX_WORD_PROC2, 0,
 		   PROC2_ENABLE_VPID | PROC2_ENABLE_EPT | PROC2_UNRESTRICTED_GUEST);
 	vm_set(VMCS_guest_cr3, read_cr3());
+	vm_set(VMCS_guest_cr4, vm_get(VMCS_guest_cr4) | (read_cr4() & CR4_PAE));
 	vm_self()->regs.rbx = (uptr)window_page(10);
 	for (unsigned int i = 0; i < 6; i++) {
 		u64 *page = i & 1 ? page_b : page_a;

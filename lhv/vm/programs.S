@@ -69,6 +69,11 @@ program read_bx
 	mov	(BX), AX
 	vmcall
 
+/* APIC registers are virtualized for accesses of four bytes only. */
+program read32_bx
+	mov	(BX), %eax
+	vmcall
+
 program write_bx
 	mov	%eax, (BX)
 	vmcall
@@ -212,6 +217,14 @@ program read_rounds
 program read_crs
 	mov	%cr4, DX
 	mov	%cr0, AX
+	vmcall
+
+program vmread_ax
+	vmread	BX, AX
+	vmcall
+
+program vmwrite_ax
+	vmwrite	AX, BX
 	vmcall
 
 program rdtsc
