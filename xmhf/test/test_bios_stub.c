@@ -58,7 +58,7 @@ static void test_install(u16 kib)
 	is_u64(word_at(VECTOR_15 + 2), 0xf000, "INT 15h is still the BIOS's");
 	bios_stub_hook_int15(segment);
 	is_u64(word_at(VECTOR_15 + 2), segment, "INT 15h leads to the stub's segment");
-	is_u64(word_at(VECTOR_15), bios_stub_offset(bios_stub_int15), "and to its entry");
+	is_u64(word_at(VECTOR_15), bios_stub_offset(bios_stub_int15_entry), "and to its entry");
 	is_u64(data->old_int15_segment, 0xf000, "the BIOS's segment is kept");
 	is_u64(data->old_int15_offset, 0x1234, "and its offset");
 }

@@ -7,6 +7,7 @@
 	.section .rodata, "a"
 	.code16
 	.globl bios_stub_start, bios_stub_end, bios_stub_int15, bios_stub_int15_done
+	.globl bios_stub_int15_entry
 	.globl bios_stub_boot, bios_stub_to_real_mode
 
 bios_stub_start:
@@ -49,6 +50,30 @@ bios_stub_int15_done:
 	pop %ax
 	pop %bp
 	iret
+
+	/* Where the vector points: only the functions of int15.c go to VMCALL.  With a
+	 * hypervisor like this one in L1 as well, its L1's other calls end here, too, and that
+	 * hypervisor would be asked for a VMCALL it does not know. */
+bios_stub_int15_entry:
+	pushf
+	cmp $0xe820, %ax
+	je 1f
+	cmp $0xe801, %ax
+	je 1f
+	cmp $0xe881, %ax
+	je 1f
+	cmp $0xda88, %ax
+	je 1f
+	cmp $0x88, %ah
+	je 1f
+	cmp $0x8a, %ah
+	je 1f
+	cmp $0xc7, %ah
+	je 1f
+	popf
+	ljmp *%cs:(old_int15 - data)
+1:	popf
+	jmp bios_stub_int15
 
 	/* Reads the first sector of the drive to 0:7C00 and jumps there, as the BIOS would. */
 bios_stub_boot:

@@ -37,6 +37,6 @@ void bios_stub_hook_int15(u16 segment)
 
 	data->old_int15_offset = vector[0];
 	data->old_int15_segment = vector[1];
-	vector[0] = bios_stub_offset(bios_stub_int15);
+	vector[0] = bios_stub_offset(bios_stub_int15_entry);
 	vector[1] = segment;
 }

@@ -18,7 +18,7 @@ struct __attribute__((packed)) bios_stub_data {
 };
 
 extern const u8 bios_stub_start[], bios_stub_end[], bios_stub_int15[], bios_stub_int15_done[];
-extern const u8 bios_stub_boot[], bios_stub_to_real_mode[];
+extern const u8 bios_stub_int15_entry[], bios_stub_boot[], bios_stub_to_real_mode[];
 
 /** Bytes of low memory that the stub takes. */
 #define BIOS_STUB_SIZE 1024

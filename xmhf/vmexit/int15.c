@@ -104,6 +104,7 @@ static void answer_88(const struct memory_map *map, struct int15_answer *answer)
 	answer->registers.eax = set_low_word(answer->registers.eax, kib);
 }
 
+/* bios_stub.S knows these functions, too: it asks for no others. */
 bool int15_answer(const struct memory_map *map, const struct int15_registers *in,
 		  struct int15_answer *answer)
 {
