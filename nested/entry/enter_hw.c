@@ -4,7 +4,7 @@
  */
 #include "nested/entry/enter.h"
 
-#include "nested/entry/entry_view.h"
+#include "nested/entry/recheck.h"
 #include "nested/exit/leave.h"
 #include "nested/msr_lists.h"
 #include "nested/vmcs02/commit.h"
@@ -78,41 +78,13 @@ static void gather(struct vmcs12_slot *slot, struct entry_inputs *in)
 	}
 }
 
-static bool check_quick_guest(const struct entry_inputs *in, u32 groups,
-			      enum entry_failure_qualification *qualification,
-			      struct check_failure *why)
-{
-	const struct entry_view e = entry_view_of(in);
-
-	*qualification = ENTRY_FAILURE_DEFAULT;
-	if ((groups & (CHECK_RIP | CHECK_EVENT)) && !entry_check_guest_rip_rflags(&e, why))
-		return false;
-	if (!(groups & (CHECK_EVENT | CHECK_INTERRUPTIBILITY)))
-		return true;
-	if (!entry_check_guest_activity(&e, why) || !entry_check_guest_interruptibility(&e, why))
-		return false;
-	*qualification = ENTRY_FAILURE_NMI;
-	if (!entry_check_guest_nmi_injection(&e, why))
-		return false;
-	*qualification = ENTRY_FAILURE_DEFAULT;
-	return entry_check_guest_pending_debug(&e, why);
-}
-
 static enum vm_instruction_error check_controls(struct vmcs12_slot *slot,
 						const struct entry_inputs *in,
 						struct check_failure *why)
 {
 	if (slot->unchecked & (CHECK_CONTROLS | CHECK_HOST | CHECK_EVENT))
 		lazy_pull(slot, VMCS_INDEX_entry_controls);
-	if (slot->unchecked & (CHECK_CONTROLS | CHECK_HOST))
-		return entry_check_controls_and_host(in, why);
-	if (slot->unchecked & CHECK_EVENT) {
-		const struct entry_view e = entry_view_of(in);
-
-		if (!entry_check_entry_controls(&e, why))
-			return VMFAIL_ENTRY_INVALID_CONTROL;
-	}
-	return VMFAIL_NONE;
+	return entry_recheck_controls(in, slot->unchecked, why);
 }
 
 static bool check_guest(struct vmcs12_slot *slot, const struct entry_inputs *in,
@@ -120,14 +92,13 @@ static bool check_guest(struct vmcs12_slot *slot, const struct entry_inputs *in,
 {
 	u32 groups = slot->unchecked;
 
-	if (groups & (CHECK_GUEST | CHECK_CONTROLS)) {
-		lazy_pull_stale(slot);
-		return entry_check_guest(in, qualification, why);
-	}
 	if (!groups)
 		return true;
-	pull_checked_fields(slot, groups);
-	return check_quick_guest(in, groups, qualification, why);
+	if (groups & (CHECK_GUEST | CHECK_CONTROLS))
+		lazy_pull_stale(slot);
+	else
+		pull_checked_fields(slot, groups);
+	return entry_recheck_guest(in, groups, qualification, why);
 }
 
 static void read_inherited(const struct vmcs12 *v, struct l1_inherited *l1)
@@ -199,5 +170,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	nested->mode = NESTED_NON_ROOT;
 	nested->statistics.entries++;
 	vcpu->in_l2 = true;
+	if (nested->init_pending)
+		leave_by_held_init(vcpu, slot);
 	return ENTER_DONE;
 }

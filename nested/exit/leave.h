@@ -11,6 +11,12 @@
 void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot);
 
 /**
+ * An INIT came while L1 was in VMX root operation, which holds it: the entry that just succeeded
+ * exits for it, before L2 runs.
+ */
+void leave_by_held_init(struct vcpu *vcpu, struct vmcs12_slot *slot);
+
+/**
  * Ends a VM entry that failed after the controls and host state were accepted: L1 sees @reason with
  * bit 31 and @qualification.  VMCS02 is current.  SDM "VM-Entry Failures During or After Loading
  * Guest State".

@@ -185,6 +185,20 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 		vmx_abort(vcpu, slot, VMX_ABORT_SAVE_GUEST_MSRS);
 }
 
+void leave_by_held_init(struct vcpu *vcpu, struct vmcs12_slot *slot)
+{
+	/* An injected event comes first: the INIT is held for the entry after this one. */
+	if ((slot->vmcs12.entry_interruption_information & INTR_INFO_VALID) ||
+	    vmcs_read(VMCS_guest_activity_state) == ACTIVITY_WAIT_FOR_SIPI)
+		return;
+	vcpu->nested->init_pending = false;
+	leave_l2(vcpu, slot);
+	lazy_override(slot, VMCS_INDEX_exit_reason, EXIT_REASON_INIT_SIGNAL);
+	lazy_override(slot, VMCS_INDEX_exit_qualification, 0);
+	lazy_override(slot, VMCS_INDEX_exit_interruption_information, 0);
+	lazy_override(slot, VMCS_INDEX_idt_vectoring_information, 0);
+}
+
 void leave_failed_entry(struct vcpu *vcpu, struct vmcs12_slot *slot, enum exit_reason reason,
 			u64 qualification)
 {
