@@ -17,6 +17,16 @@ CALL_RELATIVE = 0xE8
 CALL_INDIRECT = 0xFF
 
 
+def call_length(modrm: int) -> int:
+    """Bytes of a CALL through a register or memory with this ModR/M byte; 0 if it is no CALL."""
+    mod, operation, rm = modrm >> 6, modrm >> 3 & 7, modrm & 7
+    if operation != 2:
+        return 0
+    sib = mod != 3 and rm == 4
+    displacement = {0: 4 if rm == 5 else 0, 1: 1, 2: 4, 3: 0}[mod]
+    return 2 + sib + displacement
+
+
 class Symbols:
     """The functions of a 64-bit image and its code."""
 
@@ -48,7 +58,7 @@ class Symbols:
         before = self.code[max(end - 7, 0):end] if 0 < end <= len(self.code) else b""
         if len(before) >= 5 and before[-5] == CALL_RELATIVE:
             return True
-        return any(len(before) >= n and before[-n] == CALL_INDIRECT and before[-n + 1] >> 3 & 7 == 2
+        return any(len(before) >= n and before[-n] == CALL_INDIRECT and call_length(before[-n + 1]) == n
                    for n in (2, 3, 4, 6, 7))
 
     def function(self, address: int) -> str:
