@@ -269,6 +269,32 @@ v86_int15: /* HLT takes #GP at privilege level 3 */
 	hlt
 	.code32
 
+	/* Interrupt handlers in real mode for registers.c: one that takes #GP twice and counts it in
+	 * BX, and that of #GP, which goes on at resume_ip.  A real-mode #GP has no error code. */
+	.globl real_mode_faults, real_mode_gp
+	.code16
+real_mode_faults:
+	xor %bx, %bx
+	movw $1f, resume_ip
+	mov $0x40001234, %ecx
+	rdmsr
+1:	movw $1f, resume_ip
+	mov %cr4, %eax
+	or $0xa000, %eax /* VMXE and a reserved bit */
+	mov %eax, %cr4
+1:	iret
+real_mode_gp:
+	push %bp
+	mov %sp, %bp
+	inc %bx
+	push %ax
+	mov resume_ip, %ax
+	mov %ax, 2(%bp)
+	pop %ax
+	pop %bp
+	iret
+	.code32
+
 	/* For spoil.c: boots drive DL; copied to 0:600. */
 	.globl boot_next_drive, boot_next_drive_end
 boot_next_drive:
@@ -315,6 +341,8 @@ registers:
 	.skip 36
 saved_esp:
 	.long 0
+resume_ip:
+	.word 0
 
 	.bss
 	.globl idt, stacks, tss, tss_esp0

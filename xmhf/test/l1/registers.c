@@ -12,6 +12,7 @@
 #define MSR_MTRR_DEF_TYPE    0x2ffU
 #define MSR_APIC_BASE	     0x1bU
 #define MSR_BIOS_UPDT_TRIG   0x79U
+#define SPARE_VECTOR	     0x61U
 #define PHYSMASK_VALID	     0x800U
 #define TYPE_UC		     0U
 #define TYPE_WB		     6U
@@ -178,6 +179,25 @@ static void check_mtrrs(void)
 	ok(reads_back(MSR_MTRR_DEF_TYPE, type), "they can be turned on again");
 }
 
+extern const u8 real_mode_faults[], real_mode_gp[];
+
+static void set_real_mode_vector(u32 vector, const u8 *handler)
+{
+	*(volatile u32 *)(uptr)(vector * 4) = (u32)(uptr)handler; /* in segment 0 */
+}
+
+static void check_real_mode(void)
+{
+	struct bios_registers r = { 0 };
+	u32 old = *(volatile u32 *)(uptr)(VECTOR_GP * 4);
+
+	set_real_mode_vector(SPARE_VECTOR, real_mode_faults);
+	set_real_mode_vector(VECTOR_GP, real_mode_gp);
+	bios_call(SPARE_VECTOR, &r);
+	*(volatile u32 *)(uptr)(VECTOR_GP * 4) = old;
+	ok((r.ebx & 0xffff) == 2, "RDMSR and MOV to CR4 take #GP in real mode, without error code");
+}
+
 static void check_vmx_instructions(void)
 {
 	struct cpuid_result features;
@@ -198,5 +218,6 @@ void test_main(void)
 	check_xcr0();
 	check_msrs();
 	check_mtrrs();
+	check_real_mode();
 	check_vmx_instructions();
 }
