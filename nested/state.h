@@ -59,8 +59,9 @@ struct vmcs12_slot {
 	u64 address; /* of VMCS12's region in L1's memory; NO_VMCS: the slot is free */
 	bool active; /* between VMPTRLD and VMCLEAR: the copy is what counts, not the region */
 	bool launched;
-	bool is_shadow;	   /* a shadow VMCS: it can be read and written, not entered */
-	bool was_launched; /* before the VM entry under way, which may fail */
+	bool waits_for_sipi; /* L2 is entered in that activity state, and only a SIPI ends it */
+	bool is_shadow;	     /* a shadow VMCS: it can be read and written, not entered */
+	bool was_launched;   /* before the VM entry under way, which may fail */
 	u64 last_used;
 	struct vmcs12 vmcs12;
 	struct field_set dirty; /* VMCS12 is newer than VMCS02 */

@@ -158,6 +158,8 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	}
 	slot->unchecked = 0;
 	slot->checked_in_ia32e = in.l1_in_ia32e_mode;
+	if (field_set_has(&slot->dirty, VMCS_INDEX_guest_activity_state))
+		slot->waits_for_sipi = true; /* perhaps */
 	vmcs02_commit(nested, slot, &l1, in.pdptes);
 	failed_msr = slot->vmcs12.entry_msr_load_count ? msr_list_entry_load(vcpu, slot) : 0;
 	if (failed_msr) {
@@ -170,7 +172,13 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	nested->mode = NESTED_NON_ROOT;
 	nested->statistics.entries++;
 	vcpu->in_l2 = true;
-	if (nested->init_pending)
+	if (slot->waits_for_sipi)
+		slot->waits_for_sipi =
+			vmcs_read(VMCS_guest_activity_state) == ACTIVITY_WAIT_FOR_SIPI;
+	/* INITs are blocked there, L0's own too: other CPUs must not wait for an answer. */
+	if (slot->waits_for_sipi)
+		__atomic_store_n(&vcpu->waits_for_sipi, true, __ATOMIC_SEQ_CST);
+	else if (nested->init_pending)
 		leave_by_held_init(vcpu, slot);
 	return ENTER_DONE;
 }

@@ -188,8 +188,7 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 void leave_by_held_init(struct vcpu *vcpu, struct vmcs12_slot *slot)
 {
 	/* An injected event comes first: the INIT is held for the entry after this one. */
-	if ((slot->vmcs12.entry_interruption_information & INTR_INFO_VALID) ||
-	    vmcs_read(VMCS_guest_activity_state) == ACTIVITY_WAIT_FOR_SIPI)
+	if (slot->vmcs12.entry_interruption_information & INTR_INFO_VALID)
 		return;
 	vcpu->nested->init_pending = false;
 	leave_l2(vcpu, slot);

@@ -26,6 +26,12 @@ static void set_waits_for_sipi(struct vcpu *vcpu, bool waits)
 	__atomic_store_n(&vcpu->waits_for_sipi, waits, __ATOMIC_SEQ_CST);
 }
 
+void vmexit_wake(struct vcpu *vcpu)
+{
+	set_waits_for_sipi(vcpu, false);
+	kick_answer(vcpu);
+}
+
 void vmexit_init(struct vcpu *vcpu)
 {
 	bool boot_cpu = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_BSP;
@@ -48,8 +54,7 @@ void vmexit_sipi(struct vcpu *vcpu)
 		vmcs_write(VMCS_guest_activity_state, ACTIVITY_WAIT_FOR_SIPI);
 		return;
 	}
-	set_waits_for_sipi(vcpu, false);
-	kick_answer(vcpu);
+	vmexit_wake(vcpu);
 	vmcs01_set_real_mode_rip((u16)(vector << 8), 0);
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_ACTIVE);
 	/* The state blocks NMIs, and Bochs 3.0 saves that as blocking by NMI. */

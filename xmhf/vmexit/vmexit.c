@@ -66,6 +66,8 @@ static void handle_l2(struct vcpu *vcpu, u64 reason)
 {
 	u64 address;
 
+	if (vcpu->waits_for_sipi)
+		vmexit_wake(vcpu);
 	switch (nested_l2_exit(vcpu, (u32)reason, &address)) {
 	case NESTED_L0:
 		handle_own(vcpu, reason);

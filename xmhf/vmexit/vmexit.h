@@ -22,5 +22,8 @@ vmexit_handler vmexit_cpuid, vmexit_rdmsr, vmexit_wrmsr, vmexit_cr_access, vmexi
  */
 void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address);
 
+/** The CPU left the wait-for-SIPI state: it answers what others asked meanwhile. */
+void vmexit_wake(struct vcpu *vcpu);
+
 /** Asks for an exit, vmexit_mtf(), after the next instruction of L1; or no more. */
 void vmexit_set_monitor_trap(bool on);
