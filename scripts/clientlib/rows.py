@@ -10,7 +10,7 @@ from lablib import images
 from lablib.boot import BootConfig
 from lablib.paths import BUILD
 
-from . import build
+from . import build, xen
 
 XMHF = BUILD / "trace" / "xmhf.elf"
 # Bochs wants posted-interrupt descriptors 4 KiB aligned, KVM's are 64 bytes: L0 hides them ...
@@ -35,11 +35,14 @@ class Client:
     timeout: float = 120.0
     quick: bool = False
     boot: dict = field(default_factory=dict)
+    disk: Callable[[], Path] | None = None  # what L1 boots from, when it is not Linux
 
     def config(self, native: bool, xmhf: Path = XMHF) -> BootConfig:
         """The boot, natively or on the hypervisor."""
         config = BootConfig(cpus=self.cpus, memory=self.memory, timeout=self.timeout, echo=False,
                             expect=self.expect(), l1_add=self.files(), l1_cmdline=self.words, **self.boot)
+        if self.disk is not None:
+            config.l1 = f"raw:{self.disk()}"
         config.out = BUILD / "clients" / "runs" / f"{self.name}-{'native' if native else 'xmhf'}"
         if self.ourselves:
             self.put_ourselves(config, native, xmhf)
@@ -84,6 +87,13 @@ def ourselves(name: str, what: str, expect: list[str], **settings) -> Client:
     return Client(name, what, lambda: expect, kvm=False, ourselves=True, **settings)
 
 
+def in_dom0() -> list[str]:
+    """What Linux as Xen's dom0 must print, behind the kernel's time stamps."""
+    stamp = r"^\[ *\d+\.\d+\] L2\| "
+    return [stamp + r"L2 Linux \S+ \d", stamp + "L2 under xen, guest type PVH", stamp + "L2 cpus 1 hypervisor flag yes",
+            rf"{stamp}{re.escape(build.expected_checksum())}$"]
+
+
 LHV = BUILD / "lhv" / "lhv64.elf"
 
 CLIENTS = [
@@ -99,9 +109,11 @@ CLIENTS = [
     vmm("kvm-no-eptad", "KVM with eptad=0", "kvm_intel.eptad=0"),
     vmm("kvm-no-preemption-timer", "KVM with preemption_timer=0", "kvm_intel.preemption_timer=0"),
     vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0"),
+    Client("xen-pvh", "Xen with Linux as PVH dom0", in_dom0, kvm=False, disk=xen.disk,
+           boot={"bochs_options": xen.BOCHS_OPTIONS}),
     ourselves("xmhf-linux", "xmhf-nest, Linux", [r"^ok .* - nesting depth is"]),
-    ourselves("xmhf-lhv", "xmhf-nest, lhv with its guests", [r"^# cases "], timeout=200.0,
-              boot={"l1": f"multiboot2:{LHV},cases=*"}),
+    ourselves("xmhf-lhv", "xmhf-nest, lhv and its guests: exits and exceptions", [r"^# cases "], timeout=200.0,
+              boot={"l1": f"multiboot2:{LHV},cases=ex*"}),
     Client("xmhf-kvm-linux", "xmhf-nest, KVM in Linux, small VMM, Linux with 1 CPU", lambda: innermost(1),
            build.vmm_files, "rdinit=/init-vmm clients.cpus=1", ourselves=True, timeout=200.0),
 ]

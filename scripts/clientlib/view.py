@@ -10,6 +10,7 @@ from pathlib import Path
 COLOURS = {"L0": "\033[35m", "L1": "\033[32m", "L2": "\033[36m"}
 PLAIN = "\033[0m"
 CONTROL = re.compile(r"\033\[[0-9;?]*[A-Za-z]|[\r\a\b]")
+L2_LINE = re.compile(r"^(?:\[ *\d+\.\d+\] )?L2\| (.*)$")  # dom0's come through its kernel's log
 INTERJECTED = re.compile(r"^(.+?)(CPU\(0x[0-9a-f]+\): .*)$")
 
 
@@ -19,8 +20,9 @@ def classify(line: str) -> tuple[str, str]:
         return "L0", line
     if line.startswith("PROBE exits"):
         return "L0", line.removeprefix("PROBE ")
-    if line.startswith("L2| "):
-        return "L2", line.removeprefix("L2| ")
+    found = L2_LINE.match(line)
+    if found:
+        return "L2", found[1]
     return "L1", line
 
 

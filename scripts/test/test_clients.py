@@ -49,6 +49,10 @@ class LevelsTest(unittest.TestCase):
         self.assertEqual(self.levels("CPU(0x00): a\nPROBE userspace\nL2| hello\nPROBE exits total\n"),
                          [("L0", "CPU(0x00): a"), ("L1", "PROBE userspace"), ("L2", "hello"), ("L0", "exits total")])
 
+    def test_dom0_through_its_kernels_log(self):
+        self.assertEqual(self.levels("[   15.845128] L2| L2 Linux\n[    0.1] L2 |\n"),
+                         [("L2", "L2 Linux"), ("L1", "[    0.1] L2 |")])
+
     def test_l0_within_a_line(self):
         self.assertEqual(self.levels("L2| comp CPU(0x01): warning\nuted\n"),
                          [("L0", "CPU(0x01): warning"), ("L2", "comp uted")])
@@ -155,6 +159,15 @@ class RowsTest(unittest.TestCase):
             bad = good.replace(right, wrong)
             self.assertFalse(all(re.search(pattern, bad, re.MULTILINE) for pattern in patterns), wrong)
 
+    def test_ourselves_twice(self):
+        with mock.patch.object(rows.images, "multiboot_disk", return_value=Path("first")):
+            client = rows.ourselves("x", "x", ["y"])
+            once, twice = client.config(True), client.config(False)
+        self.assertEqual((once.first_disk, twice.first_disk), (None, Path("first")))
+        self.assertIn("probe.depth=1", once.l1_cmdline)
+        self.assertIn("probe.depth=2", twice.l1_cmdline)
+        self.assertEqual(once.xmhf, twice.xmhf)
+
     def test_unknown_client(self):
         with contextlib.redirect_stderr(io.StringIO()) as errors:
             self.assertEqual(main.main(["run", "nobody"]), 2)
@@ -198,7 +211,7 @@ class ProgramsTest(unittest.TestCase):
         self.assertEqual(first, build.expected_checksum())
 
     def test_shell_scripts_parse(self):
-        for script in ("init-vmm", "l2linux/init"):
+        for script in ("init-vmm", "l2linux/init", "xen/init"):
             subprocess.run(["sh", "-n", str(L1LINUX / script)], check=True)
 
 
