@@ -63,6 +63,15 @@ static bool is_plain_copy(enum vmcs_index field)
 	}
 }
 
+/* Computed fields on which no other depends: L1 writes them before many VM entries. */
+static bool is_written_alone(enum vmcs_index field)
+{
+	return field == VMCS_INDEX_entry_interruption_information ||
+	       field == VMCS_INDEX_entry_exception_error_code ||
+	       field == VMCS_INDEX_entry_instruction_length ||
+	       field == VMCS_INDEX_preemption_timer_value;
+}
+
 static bool changes_in_every_stay(enum vmcs_index field)
 {
 	u8 out = vmcs02_rules[field].out;
@@ -95,7 +104,7 @@ static void sort_field(enum vmcs_index field)
 	field_set_add(&s->in_hardware, field);
 	if (vmcs02_rules[field].into == INTO_COPY || is_plain_copy(field))
 		field_set_add(&s->copied, field);
-	else if (vmcs02_rules[field].into == INTO_OWN)
+	else if (vmcs02_rules[field].into == INTO_OWN && !is_written_alone(field))
 		field_set_add(&s->owned, field);
 	if (changes_in_every_stay(field))
 		field_set_add(&s->saved, field);

@@ -51,7 +51,8 @@ static inline void field_set_remove(struct field_set *set, enum vmcs_index field
 #define CHECK_RIP	       BIT32(3)
 #define CHECK_EVENT	       BIT32(4)
 #define CHECK_INTERRUPTIBILITY BIT32(5)
-#define CHECK_ALL	       FIELD(5, 0)
+#define CHECK_EXECUTION	       BIT32(6) /* VM-execution controls that guest-state rules ignore */
+#define CHECK_ALL	       FIELD(6, 0)
 #define CHANGES_HOST	       BIT32(7) /* not a check: slot->host has to be computed again */
 
 /** A VMCS12 that L0 holds a copy of, with its VMCS02. */
@@ -66,6 +67,8 @@ struct vmcs12_slot {
 	struct vmcs12 vmcs12;
 	struct field_set dirty; /* VMCS12 is newer than VMCS02 */
 	struct field_set stay;	/* fields that a stay of L2 may change */
+	bool pml_index_moved;	/* since a shadow VMCS was told */
+	bool saves_timer;	/* VMCS12 has the preemption timer on, and saved */
 	bool rewrite_efer, rewrite_pat, rewrite_debug, rewrite_timer; /* at every VM entry */
 	struct field_set stale; /* VMCS02 is newer than VMCS12 */
 	u32 unchecked;		/* CHECK_* since the last VM entry that passed them */

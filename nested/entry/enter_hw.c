@@ -65,7 +65,7 @@ static void gather(struct vmcs12_slot *slot, struct entry_inputs *in)
 	in->current_vmcs = l1pa(slot->address);
 	if ((v->processor_based_controls & PROC1_USE_TPR_SHADOW) && v->tpr_threshold) {
 		l1_memory_read(l1pa(v->virtual_apic_address + VIRTUAL_TPR), &in->virtual_tpr, 1);
-		slot->unchecked |= CHECK_CONTROLS;
+		slot->unchecked |= CHECK_EXECUTION;
 	}
 	if (v->vmcs_link_pointer != ~0ULL) {
 		l1_memory_read(l1pa(v->vmcs_link_pointer), &in->link_revision,
@@ -92,7 +92,7 @@ static bool check_guest(struct vmcs12_slot *slot, const struct entry_inputs *in,
 {
 	u32 groups = slot->unchecked;
 
-	if (!groups)
+	if (!(groups & ~(u32)CHECK_EXECUTION))
 		return true;
 	if (groups & (CHECK_GUEST | CHECK_CONTROLS))
 		lazy_pull_stale(slot);

@@ -13,6 +13,12 @@ enum vm_instruction_error entry_recheck_controls(const struct entry_inputs *in, 
 {
 	if (groups & (CHECK_CONTROLS | CHECK_HOST))
 		return entry_check_controls_and_host(in, why);
+	if (groups & CHECK_EXECUTION) {
+		const struct entry_view e = entry_view_of(in);
+
+		if (!entry_check_execution_controls(&e, why))
+			return VMFAIL_ENTRY_INVALID_CONTROL;
+	}
 	if (groups & CHECK_EVENT) {
 		const struct entry_view e = entry_view_of(in);
 
@@ -47,5 +53,6 @@ bool entry_recheck_guest(const struct entry_inputs *in, u32 groups,
 {
 	if (groups & (CHECK_GUEST | CHECK_CONTROLS))
 		return entry_check_guest(in, qualification, why);
+	groups &= ~(u32)CHECK_EXECUTION;
 	return !groups || check_quickly(in, groups, qualification, why);
 }

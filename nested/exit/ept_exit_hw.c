@@ -38,6 +38,7 @@ enum ept02_result ept_exit_ask(struct vcpu *vcpu, const struct ept_access *acces
 	log->index = slot->vmcs12.pml_index;
 	result = ept02_handle_violation(&nested->ept02, nested->context, access->address,
 					access->qualification, outcome);
+	slot->pml_index_moved |= slot->vmcs12.pml_index != log->index;
 	slot->vmcs12.pml_index = log->index;
 	log->on = false;
 	return result;

@@ -198,13 +198,15 @@ static void plan_loaded_state(struct vmcs12_slot *slot)
 		field_set_add(&slot->stay, VMCS_INDEX_guest_dr7);
 		field_set_add(&slot->stay, VMCS_INDEX_guest_ia32_debugctl);
 	}
-	if (timer && saves(v, EXIT_SAVE_PREEMPTION_TIMER))
+	slot->saves_timer = timer && saves(v, EXIT_SAVE_PREEMPTION_TIMER);
+	if (slot->saves_timer &&
+	    !field_set_has(&nested_shared.shadowed, VMCS_INDEX_preemption_timer_value))
 		field_set_add(&slot->stay, VMCS_INDEX_preemption_timer_value);
 	slot->rewrite_efer = !loads(v, ENTRY_LOAD_IA32_EFER) || !saves(v, EXIT_SAVE_IA32_EFER);
 	slot->rewrite_pat = !loads(v, ENTRY_LOAD_IA32_PAT) || !saves(v, EXIT_SAVE_IA32_PAT);
 	slot->rewrite_debug =
 		!loads(v, ENTRY_LOAD_DEBUG_CONTROLS) || !saves(v, EXIT_SAVE_DEBUG_CONTROLS);
-	slot->rewrite_timer = timer && !saves(v, EXIT_SAVE_PREEMPTION_TIMER);
+	slot->rewrite_timer = timer && !slot->saves_timer;
 }
 
 static void write_efer(struct vmcs12_slot *slot, u64 l1_efer)
@@ -259,7 +261,9 @@ static void write_loaded_state(struct vmcs12_slot *slot, const struct l1_inherit
 		write_pat(slot, l1->pat);
 	if (all || slot->rewrite_debug)
 		write_debug(slot, l1);
-	if (slot->rewrite_timer || (all && (slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER)))
+	if (slot->rewrite_timer ||
+	    ((all || field_set_has(&slot->dirty, VMCS_INDEX_preemption_timer_value)) &&
+	     (slot->words12.pin & PIN_ACTIVATE_PREEMPTION_TIMER)))
 		write_timer(slot);
 }
 

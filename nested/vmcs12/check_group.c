@@ -25,6 +25,7 @@ static bool is_unchecked(enum vmcs_index field)
 	case VMCS_INDEX_eoi_exit_bitmap2:
 	case VMCS_INDEX_eoi_exit_bitmap3:
 	case VMCS_INDEX_guest_rsp:
+	case VMCS_INDEX_host_rsp:
 	case VMCS_INDEX_guest_interrupt_status:
 	case VMCS_INDEX_preemption_timer_value:
 		return true;
@@ -38,6 +39,8 @@ u32 check_group_of(enum vmcs_index field)
 	if (is_unchecked(field))
 		return 0;
 	switch (field) {
+	case VMCS_INDEX_tpr_threshold:
+		return CHECK_EXECUTION;
 	case VMCS_INDEX_guest_rip:
 	case VMCS_INDEX_guest_rflags:
 		return CHECK_RIP | CHECK_INTERRUPTIBILITY;

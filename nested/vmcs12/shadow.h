@@ -26,7 +26,7 @@ struct shadow_changes {
 	struct {
 		u32 encoding;
 		u64 value;
-	} entry[16];
+	} entry[20];
 };
 
 /**

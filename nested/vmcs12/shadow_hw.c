@@ -152,6 +152,9 @@ void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_
 	FETCH(guest_rsp);
 	FETCH(guest_rflags);
 	FETCH(guest_interruptibility_state);
+	FETCH(guest_cs_access_rights);
+	if (slot->saves_timer)
+		FETCH(preemption_timer_value);
 	if (defines(HAS_INSTRUCTION_INFORMATION, reason))
 		FETCH(exit_instruction_information);
 	if (defines(HAS_ADDRESS, reason)) {
@@ -171,6 +174,9 @@ void shadow_write_exit(struct vmcs12_slot *slot, const struct shadow_changes *ch
 	vmcs_load(slot->shadow);
 	for (unsigned int i = 0; i < changes->count; i++)
 		vmcs_write((enum vmcs_encoding)changes->entry[i].encoding, changes->entry[i].value);
+	if (slot->pml_index_moved)
+		vmcs_write(VMCS_pml_index, slot->vmcs12.pml_index);
+	slot->pml_index_moved = false;
 	if (slot->event_was_injected)
 		vmcs_write(VMCS_entry_interruption_information,
 			   slot->vmcs12.entry_interruption_information);
@@ -194,6 +200,8 @@ void shadow_fetch(struct vmcs12_slot *slot, bool all)
 	FETCH_BACK(guest_interruptibility_state);
 	FETCH_BACK(guest_rflags);
 	FETCH_BACK(processor_based_controls);
+	FETCH_BACK(tpr_threshold);
+	FETCH_BACK(preemption_timer_value);
 	FETCH_BACK(entry_interruption_information);
 	if (all || (slot->vmcs12.entry_interruption_information & INTR_INFO_VALID)) {
 		FETCH_BACK(entry_exception_error_code);
