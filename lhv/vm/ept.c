@@ -66,6 +66,7 @@ struct ept_map *ept_map_fresh(void)
 	map->pdpt[3] = 0;
 	memset(map->pd, 0, PAGE_SIZE);
 	memset(map->pt, 0, PAGE_SIZE);
+	ept_flush(map);
 	return map;
 }
 

@@ -20,7 +20,10 @@ struct ept_map {
 /** EPT with 4 levels, write-back and 2 MiB pages. */
 bool ept_usable(void);
 
-/** The first 3 GiB one to one; the free gibibyte empty.  Made once, emptied on each call. */
+/**
+ * The first 3 GiB one to one; the free gibibyte empty.  Made once, emptied and flushed on
+ * each call, so in VMX operation only.
+ */
 struct ept_map *ept_map_fresh(void);
 
 /** Maps the free gibibyte's first 4 KiB page by @entry, all levels above RWX. */
