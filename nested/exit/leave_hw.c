@@ -13,29 +13,38 @@
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
+#define WRITE_USABLE_SEGMENT(name, s)                                              \
+	do {                                                                       \
+		vmcs_write(VMCS_guest_##name##_selector, (s)->selector);           \
+		vmcs_write(VMCS_guest_##name##_access_rights, (s)->access_rights); \
+		vmcs_write(VMCS_guest_##name##_limit, (s)->limit);                 \
+		vmcs_write(VMCS_guest_##name##_base, (s)->base);                   \
+	} while (0)
+
 /* Base and limit of an unusable segment are undefined, but for the base of FS and GS. */
 #define WRITE_SEGMENT(name, s, has_base)                                           \
 	do {                                                                       \
-		bool usable_ = !((s)->access_rights & ACCESS_RIGHTS_UNUSABLE);     \
-                                                                                   \
+		if (!((s)->access_rights & ACCESS_RIGHTS_UNUSABLE)) {              \
+			WRITE_USABLE_SEGMENT(name, s);                             \
+			break;                                                     \
+		}                                                                  \
 		vmcs_write(VMCS_guest_##name##_selector, (s)->selector);           \
 		vmcs_write(VMCS_guest_##name##_access_rights, (s)->access_rights); \
-		if (usable_)                                                       \
-			vmcs_write(VMCS_guest_##name##_limit, (s)->limit);         \
-		if (usable_ || (has_base))                                         \
+		if (has_base)                                                      \
 			vmcs_write(VMCS_guest_##name##_base, (s)->base);           \
 	} while (0)
 
 static void write_descriptor_tables(const struct host_state *h)
 {
 	WRITE_SEGMENT(es, &h->segments[SEGMENT_ES], false);
-	WRITE_SEGMENT(cs, &h->segments[SEGMENT_CS], false);
+	WRITE_USABLE_SEGMENT(cs, &h->segments[SEGMENT_CS]);
 	WRITE_SEGMENT(ss, &h->segments[SEGMENT_SS], false);
 	WRITE_SEGMENT(ds, &h->segments[SEGMENT_DS], false);
 	WRITE_SEGMENT(fs, &h->segments[SEGMENT_FS], true);
 	WRITE_SEGMENT(gs, &h->segments[SEGMENT_GS], true);
-	WRITE_SEGMENT(ldtr, &h->ldtr, false);
-	WRITE_SEGMENT(tr, &h->tr, false);
+	WRITE_USABLE_SEGMENT(tr, &h->tr);
+	vmcs_write(VMCS_guest_ldtr_selector, 0);
+	vmcs_write(VMCS_guest_ldtr_access_rights, ACCESS_RIGHTS_UNUSABLE);
 	vmcs_write(VMCS_guest_gdtr_base, h->gdtr_base);
 	vmcs_write(VMCS_guest_gdtr_limit, h->gdtr_limit);
 	vmcs_write(VMCS_guest_idtr_base, h->idtr_base);

@@ -200,8 +200,10 @@ void shadow_fetch(struct vmcs12_slot *slot, bool all)
 	FETCH_BACK(guest_interruptibility_state);
 	FETCH_BACK(guest_rflags);
 	FETCH_BACK(processor_based_controls);
-	FETCH_BACK(tpr_threshold);
-	FETCH_BACK(preemption_timer_value);
+	if (all || (slot->vmcs12.processor_based_controls & PROC1_USE_TPR_SHADOW))
+		FETCH_BACK(tpr_threshold);
+	if (all || (slot->vmcs12.pin_based_controls & PIN_ACTIVATE_PREEMPTION_TIMER))
+		FETCH_BACK(preemption_timer_value);
 	FETCH_BACK(entry_interruption_information);
 	if (all || (slot->vmcs12.entry_interruption_information & INTR_INFO_VALID)) {
 		FETCH_BACK(entry_exception_error_code);

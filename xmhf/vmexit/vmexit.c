@@ -24,7 +24,7 @@ static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_VMREAD] = vmexit_vmx_instruction,
 	[EXIT_REASON_VMRESUME] = vmexit_vmx_instruction,
 	[EXIT_REASON_VMWRITE] = vmexit_vmx_instruction,
-	[EXIT_REASON_VMXOFF] = vmexit_vmx_instruction,
+	[EXIT_REASON_VMXOFF] = vmexit_vmxoff,
 	[EXIT_REASON_VMXON] = vmexit_vmx_instruction,
 	[EXIT_REASON_CR_ACCESS] = vmexit_cr_access,
 	[EXIT_REASON_RDMSR] = vmexit_rdmsr,
@@ -98,7 +98,12 @@ void vmexit_vmx_instruction(struct vcpu *vcpu)
 		return;
 	}
 	nested_vmx_instruction(vcpu, vcpu->exit_reason);
-	if (vcpu->exit_reason == EXIT_REASON_VMXOFF && nested_take_pending_init(vcpu))
+}
+
+void vmexit_vmxoff(struct vcpu *vcpu)
+{
+	vmexit_vmx_instruction(vcpu);
+	if (vcpu->nested && nested_take_pending_init(vcpu))
 		vmexit_init(vcpu);
 }
 

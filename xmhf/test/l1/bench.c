@@ -6,7 +6,7 @@
 #include "xmhf/test/l1/frame.h"
 
 #define ROUNDS		    1000U
-#define MSR_SYSENTER_EIP    0x176U
+#define MSR_KERNEL_GS_BASE  0xc0000102U
 #define MSR_FEATURE_CONTROL 0x3aU
 #define MSR_APIC_BASE	    0x1bU
 #define LEAF_PASSED	    2U
@@ -33,8 +33,8 @@ static u32 msr_low, msr_high, cr0_value, cr4_value;
 MEASURE(loads, LOADS, "i"(0), "m"(msr_low), "m"(msr_high))
 MEASURE(cpuid_passed, LOADS "mov $2, %%eax\n\tcpuid", "i"(0), "m"(msr_low), "m"(msr_high))
 MEASURE(cpuid_changed, LOADS "mov $1, %%eax\n\tcpuid", "i"(0), "m"(msr_low), "m"(msr_high))
-MEASURE(rdmsr_passed, LOADS "rdmsr", "i"(MSR_SYSENTER_EIP), "m"(msr_low), "m"(msr_high))
-MEASURE(wrmsr_passed, LOADS "wrmsr", "i"(MSR_SYSENTER_EIP), "m"(msr_low), "m"(msr_high))
+MEASURE(rdmsr_passed, LOADS "rdmsr", "i"(MSR_KERNEL_GS_BASE), "m"(msr_low), "m"(msr_high))
+MEASURE(wrmsr_passed, LOADS "wrmsr", "i"(MSR_KERNEL_GS_BASE), "m"(msr_low), "m"(msr_high))
 MEASURE(rdmsr_intercepted, LOADS "rdmsr", "i"(MSR_FEATURE_CONTROL), "m"(msr_low), "m"(msr_high))
 MEASURE(wrmsr_intercepted, LOADS "wrmsr", "i"(MSR_APIC_BASE), "m"(msr_low), "m"(msr_high))
 MEASURE(xsetbv_intercepted, LOADS "mov $1, %%eax\n\txor %%edx, %%edx\n\txsetbv", "i"(0),
