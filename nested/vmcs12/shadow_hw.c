@@ -30,11 +30,14 @@ void shadow_init(void)
 	written = hpa_to_pointer(nested_shared.vmwrite_bitmap);
 	memset(read, 0xff, PAGE_SIZE);
 	memset(written, 0xff, PAGE_SIZE);
-#define SHADOW(field, from, is_written)                             \
-	field_set_add(&nested_shared.shadowed, VMCS_INDEX_##field); \
-	clear_bit(read, VMCS_##field);                              \
-	if (is_written)                                             \
-		clear_bit(written, VMCS_##field);
+	/* A field that L1 does not have goes on exiting, and fails. */
+#define SHADOW(field, from, is_written)                                    \
+	field_set_add(&nested_shared.shadowed, VMCS_INDEX_##field);        \
+	if (field_set_has(&nested_shared.in_vmcs12, VMCS_INDEX_##field)) { \
+		clear_bit(read, VMCS_##field);                             \
+		if (is_written)                                            \
+			clear_bit(written, VMCS_##field);                  \
+	}
 #include "nested/vmcs12/shadow.def"
 #undef SHADOW
 	/* shadow_after_exit() fetches them, where the exit defines them: they are never stale. */
