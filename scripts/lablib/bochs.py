@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def preload() -> Path:
     target = BUILD / "lab" / f"bochs-preload-{hashlib.sha256(source).hexdigest()[:16]}.so"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        partial = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.new")
         words = [tool("gcc"), "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib",
                  "-o", str(partial), str(PRELOAD_SOURCE)]
         run = subprocess.run(words, capture_output=True, text=True, check=False)

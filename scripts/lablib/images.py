@@ -3,6 +3,7 @@
 
 import os
 import shlex
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def store(config: str, files: dict[str, bytes]) -> Path:
     target = BUILD / "images" / f"{digest(*parts)}.img"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        partial = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.new")
         partial.write_bytes(grub_disk(config, files))
         partial.rename(target)
     return target

@@ -5,6 +5,7 @@ import hashlib
 import lzma
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 from . import cpio
@@ -49,7 +50,7 @@ def build_probe() -> Path:
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+    partial = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.new")
     words = [tool("gcc"), *CFLAGS, f"-I{ROOT}", "-o", str(partial), *map(str, sources)]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     if run.returncode != 0:
@@ -88,7 +89,7 @@ def module(name: str) -> bytes:
     target = BUILD / "l1linux" / f"{name}-{digest(source, ' '.join(STRIP_MODULE).encode())}.ko"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}.new")
+        partial = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.new")
         partial.write_bytes(lzma.decompress(source) if source[:6] == XZ_MAGIC else source)
         subprocess.run([tool("objcopy"), *STRIP_MODULE, str(partial)], check=True)
         partial.rename(target)
