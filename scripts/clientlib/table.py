@@ -29,7 +29,7 @@ def cells(result: dict | None) -> list[str]:
     """Verdict, wall clock, ticks of the whole run and of L2's part."""
     if result is None:
         return ["not run", "", "", ""]
-    word = "pass" if result["passed"] else f"FAIL: `{result['first_line'][:80]}`"
+    word = "pass" if result["passed"] else "FAIL: `" + result["first_line"][:80].replace("|", "\\|") + "`"
     return [word, f"{result['seconds']:.0f} s", millions(result["ticks"]), millions(result["l2_ticks"])]
 
 
