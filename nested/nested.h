@@ -50,6 +50,12 @@ enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address);
 /** L0 handled RDMSR or WRMSR of L2 and may have raised #GP, which VMCS12 may want as an exit. */
 void nested_check_exception(struct vcpu *vcpu);
 
+/**
+ * Writes VMCS01 and, where L1 has a current VMCS, VMCS12 and VMCS02 to the log, tagged @tag with
+ * 01, 12, 02: docs/logs.md.
+ */
+void nested_dump(struct vcpu *vcpu, const char *tag);
+
 /** An INIT arrived for L1.  Returns true if VMX operation holds it back, or L2 exited for it. */
 bool nested_init_signal(struct vcpu *vcpu);
 

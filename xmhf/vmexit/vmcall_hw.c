@@ -5,6 +5,7 @@
  */
 #include "nested/nested.h"
 #include "xmhf/hypapp/hypapp.h"
+#include "xmhf/lib/format.h"
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
 #include "xmhf/vmexit/bios_stub.h"
@@ -16,6 +17,7 @@
 #define HYPERCALL_VERSION	0
 #define HYPERCALL_HIDDEN_MEMORY 1
 #define HYPERCALL_COUNTERS	2
+#define HYPERCALL_DUMP		3
 #define HYPERCALL_HYPAPP_FIRST	0x100
 #define HYPERCALL_UNKNOWN	0xffffffffU
 
@@ -75,6 +77,18 @@ static bool read_counter(struct vcpu *vcpu, struct hypapp_hypercall *call)
 	}
 }
 
+/* Dumps are long lines on a slow line: only code at CPL 0 may ask. */
+static bool dump(struct vcpu *vcpu, u32 number)
+{
+	char tag[16];
+
+	if (vmcs_read(VMCS_guest_ss_access_rights) & ACCESS_RIGHTS_DPL)
+		return false;
+	format_text(tag, sizeof(tag), "%u-", number);
+	nested_dump(vcpu, tag);
+	return true;
+}
+
 static bool core_hypercall(struct vcpu *vcpu, struct hypapp_hypercall *call)
 {
 	switch (call->function) {
@@ -90,6 +104,8 @@ static bool core_hypercall(struct vcpu *vcpu, struct hypapp_hypercall *call)
 		return true;
 	case HYPERCALL_COUNTERS:
 		return read_counter(vcpu, call);
+	case HYPERCALL_DUMP:
+		return dump(vcpu, call->argument1);
 	default:
 		return false;
 	}

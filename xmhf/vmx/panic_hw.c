@@ -59,7 +59,7 @@ _Noreturn void panic(const char *cause, u64 rip, u64 rsp)
 		panic_stop_other_cpus(vcpu_of_cpu(cpu));
 		backtrace(vcpu_of_cpu(cpu), rip ? rip : (uptr)__builtin_return_address(0),
 			  (const u64 *)(uptr)(rsp ? rsp : (uptr)__builtin_frame_address(0)));
-		vmcs_dump("panic01");
+		panic_dump_vmcs(vcpu_of_cpu(cpu), "panic");
 		hypapp_panic();
 	}
 	log_raw("LAB-RESULT fail 0/1\n");

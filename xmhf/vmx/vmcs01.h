@@ -6,6 +6,7 @@
 #pragma once
 
 #include "xmhf/vmx/machine.h"
+#include "xmhf/x86/vmcs.h"
 
 struct vmcs01_controls {
 	u32 pin, proc1, proc2, exit, entry;
@@ -37,6 +38,9 @@ void vmcs01_set_real_mode_rip(u16 segment, u16 offset);
 
 /** L1's IA32_EFER, while VMCS01 is current. */
 u64 vmcs01_guest_efer(const struct vcpu *vcpu);
+
+/** Writes the line of one field to the log, tagged @tag: docs/logs.md. */
+void vmcs_dump_field(const char *tag, enum vmcs_index field, bool available, u64 value);
 
 /** Writes one line per field of the current VMCS to the log, tagged @tag: docs/logs.md. */
 void vmcs_dump(const char *tag);
