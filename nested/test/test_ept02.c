@@ -388,6 +388,46 @@ static void test_init(void)
 	       EPT02_REFLECT_MISCONFIGURATION, "misconfiguration of L1");
 }
 
+/* Page-modification log: one entry for each page made dirty; a full log sets no flag. */
+static void test_log(void)
+{
+	u64 ad = EPTP(0, EPTP_AD);
+	struct ept02_outcome out;
+
+	simple_tables();
+	world_start(&ept, 20, true);
+	memset(world_memory[5], 0, 4096);
+	ept.log =
+		(struct ept02_log){ .on = true, .page = l1pa(WORLD_TABLES + 5 * 4096), .index = 1 };
+	world_touch_and_check(&ept, ad, 0x5678, 1);
+	is_u64(ept.log.index, 1, "a read logs nothing");
+	world_touch_and_check(&ept, ad, 0x5678, 2);
+	is_u64(world_memory[5][1], 0x5000, "the page that was written");
+	is_u64(ept.log.index, 0, "the index counts down");
+	world_touch_and_check(&ept, ad, 0x5000, 2);
+	is_u64(ept.log.index, 0, "dirty already: no entry");
+	world_touch_and_check(&ept, ad, 0x9000, 2);
+	is_u64(world_memory[5][0], 0x9000, "the last entry");
+	is_u64(ept.log.index, 0xffff, "now it is full");
+	is_u64(world_touch(&ept, ad, 0xa000, 2, &out), EPT02_LOG_FULL, "a write");
+	is_u64(world_memory[3][10] & 0x300, 0, "no flag is set");
+	is_u64(world_touch(&ept, ad, 0xb000, 1, &out), EPT02_LOG_FULL, "a read that sets accessed");
+	is_u64(hardware_walk(eptp02(ad), 0xa000).rights, 0, "and nothing is mapped");
+	world_touch_and_check(&ept, ad, 0x9000, 1);
+	ept.log.index = 511;
+	world_touch_and_check(&ept, ad, 0xa000, 2);
+	is_u64(world_memory[5][511], 0xa000, "with room again");
+	ept.log.on = false;
+	world_touch_and_check(&ept, ad, 0xb000, 2);
+	is_u64(ept.log.index, 510, "off: nothing is logged");
+	world_memory[3][12] = BIT(63);
+	world_touch(&ept, ad, 0xc000, 1, &out);
+	ok(!out.may_be_ve, "bit 63 suppresses #VE");
+	world_memory[3][12] = 0;
+	world_touch(&ept, ad, 0xc000, 1, &out);
+	ok(out.may_be_ve, "else the violation may be one");
+}
+
 int main(void)
 {
 	test_sizes();
@@ -410,6 +450,8 @@ int main(void)
 	world_agreements("test_prefetch");
 	test_flags();
 	world_agreements("test_flags");
+	test_log();
+	world_agreements("test_log");
 	test_eviction();
 	world_agreements("test_eviction");
 	test_lru();
