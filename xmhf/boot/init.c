@@ -19,6 +19,7 @@
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
 #include "xmhf/vmexit/bios_stub.h"
+#include "xmhf/vmexit/cpuid.h"
 #include "xmhf/vmx/caps_hw.h"
 #include "xmhf/vmx/vmcs01.h"
 
@@ -368,5 +369,6 @@ _Noreturn void boot_main(u32 magic, u32 information)
 	relocate();
 	build_ept(&mtrr);
 	build_cpus();
+	vmexit_prepare_cpuid();
 	switch_stack(machine.vcpus[0], start_l1, machine.vcpus[0]);
 }

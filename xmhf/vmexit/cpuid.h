@@ -20,6 +20,9 @@ struct cpuid_policy {
 	u32 nesting_depth; /* how many of it there are, this one included */
 };
 
+/** Fixes what vmexit_cpuid() tells L1; called once before L1 runs, with the machine known. */
+void vmexit_prepare_cpuid(void);
+
 /**
  * Changes what the processor answered for @leaf, @subleaf into what L1 sees.  @cr4 is L1's CR4.
  * Pure.

@@ -7,21 +7,25 @@
 #include "xmhf/vmexit/vmexit.h"
 #include "xmhf/x86/msr.h"
 
+/* Constant while L1 runs; made here so that an exit need not. */
+static struct cpuid_policy policy;
+
+void vmexit_prepare_cpuid(void)
+{
+	policy = (struct cpuid_policy){
+		.vmx = machine.vmx_for_l1,
+		.version = XMHF_VERSION,
+		.nesting_depth = machine.nesting_depth,
+	};
+}
+
 void vmexit_cpuid(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[GPR_RAX], subleaf = (u32)vcpu->regs[GPR_RCX];
 	struct cpuid_result r = cpuid(leaf, subleaf);
 
-	if (cpuid_is_changed(leaf)) {
-		struct cpuid_policy policy = {
-			.vmx = machine.vmx_for_l1,
-			.version = XMHF_VERSION,
-			.nesting_depth = machine.nesting_depth,
-		};
-		u64 shadowed = vmcs_read(VMCS_guest_cr4);
-
-		cpuid_for_l1(&policy, leaf, subleaf, shadowed, &r);
-	}
+	if (cpuid_is_changed(leaf))
+		cpuid_for_l1(&policy, leaf, subleaf, vmcs_read(VMCS_guest_cr4), &r);
 	vcpu->regs[GPR_RAX] = r.eax;
 	vcpu->regs[GPR_RBX] = r.ebx;
 	vcpu->regs[GPR_RCX] = r.ecx;
