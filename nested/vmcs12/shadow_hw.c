@@ -31,12 +31,12 @@ void shadow_init(void)
 	memset(read, 0xff, PAGE_SIZE);
 	memset(written, 0xff, PAGE_SIZE);
 	/* A field that L1 does not have goes on exiting, and fails. */
-#define SHADOW(field, from, is_written)                                    \
-	field_set_add(&nested_shared.shadowed, VMCS_INDEX_##field);        \
-	if (field_set_has(&nested_shared.in_vmcs12, VMCS_INDEX_##field)) { \
-		clear_bit(read, VMCS_##field);                             \
-		if (is_written)                                            \
-			clear_bit(written, VMCS_##field);                  \
+#define SHADOW(field, from, is_written)                                     \
+	if (field_set_has(&nested_shared.in_vmcs12, VMCS_INDEX_##field)) {  \
+		field_set_add(&nested_shared.shadowed, VMCS_INDEX_##field); \
+		clear_bit(read, VMCS_##field);                              \
+		if (is_written)                                             \
+			clear_bit(written, VMCS_##field);                   \
 	}
 #include "nested/vmcs12/shadow.def"
 #undef SHADOW
