@@ -34,7 +34,7 @@ help:
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
 	@echo 'make check-clients  KVM in Debian as L1, natively and on xmhf; the innermost Linux gives the verdict'
-	@echo 'make bench          ticks of boot and of intercepted instructions, against golden values'
+	@echo 'make bench          ticks of boot, of intercepted instructions and of nested VMX, against golden values'
 	@echo 'make clean          removes build/'
 
 clean:
@@ -92,6 +92,7 @@ check-clients: setup
 
 bench: all
 	$(Q)scripts/bench
+	$(Q)scripts/lhv-bench
 
 # --- The hypervisor: one image for each hypapp ---
 
