@@ -26,6 +26,20 @@ static void print_capabilities(void)
 			trace("# %s = 0x%016llx\n", msrs[i].name, rdmsr(msrs[i].number));
 }
 
+#define HYPERCALL_SIGNATURE 0x584d4846U
+#define HYPERCALL_DUMP	    3U
+#define XMHF_LEAF	    0x40000000U
+#define XMHF_SIGNATURE_EBX  0x66686d78U
+
+/* On xmhf-nest: has it dump VMCS01, VMCS12 and VMCS02, tagged with @number (docs/hypercalls.md). */
+static void l0_dump(u32 number)
+{
+	u32 a = HYPERCALL_SIGNATURE, b = HYPERCALL_DUMP, c = number, d = 0;
+
+	if (cpuid(XMHF_LEAF, 0).ebx == XMHF_SIGNATURE_EBX)
+		__asm__ volatile("vmcall" : "+a"(a), "+b"(b), "+c"(c), "+d"(d) : : "memory", "cc");
+}
+
 /* mov %eax, %cr0; vmcall */
 static const u8 set_cr0[] = { 0x0f, 0x22, 0xc0, 0x0f, 0x01, 0xc1 };
 
@@ -46,12 +60,14 @@ static void cr0_write(void)
 	vm_self()->regs.rax = cr0 | change;
 	check_exit(vm_run(set_cr0), EXIT_REASON_CR_ACCESS, "MOV to CR0");
 	vm_dump("before", false);
+	l0_dump(1);
 	vm_set(VMCS_guest_cr0, cr0 | change);
 	vm_set(VMCS_cr0_read_shadow, cr0 | change);
 	vm_control(VMX_WORD_PROC1, PROC1_INTERRUPT_WINDOW_EXITING, PROC1_CR3_LOAD_EXITING);
 	vm_skip_instruction();
 	vm_dump("after", false);
 	check_exit(vm_enter(), EXIT_REASON_VMCALL, "with paging");
+	l0_dump(2);
 }
 
 static const struct lhv_case cases[] = {

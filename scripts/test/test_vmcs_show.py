@@ -23,6 +23,7 @@ REAL = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-invalid-guest-state.log"
 ON_XMHF = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-on-xmhf-invalid-guest-state.log"
 LHV = ROOT / "logs" / "2026-11-21-bochs-lhv-cr0-write.log"
 LHV_ON_XMHF = ROOT / "logs" / "2026-11-21-bochs-lhv-on-xmhf-cr0-write.log"
+L0_DUMPS = ROOT / "logs" / "2026-11-21-bochs-lhv-on-xmhf-vmcs12-02.log"
 GOLDEN = Path(__file__).resolve().parent / "golden"
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
@@ -151,6 +152,22 @@ VM-execution controls
         self.assertEqual(1, status)
         self.assertIn("~ basic reason: 28 cr-access -> 34 entry-failure-msr", out)
         self.assertRegex(out, r"entry_msr_load IA32_EFER +not in area +0x0000000000000d01")
+
+    def changed(self, *arguments):
+        """Names of the fields that a diff shows."""
+        status, out, _ = self.run_tool("diff", *arguments)
+        self.assertEqual(1, status)
+        return re.findall(r"^  [0-9a-f]{4} (\w+)", out, re.MULTILINE)
+
+    def test_what_l0_dumped_before_and_after_the_cr0_write(self):
+        changed = self.changed("-i", "read-only,registers,tsc", f"{L0_DUMPS}@1-12", f"{L0_DUMPS}@2-12")
+        self.assertEqual({"guest_cr0", "cr0_read_shadow", "processor_based_controls"},
+                         set(changed) & {"guest_cr0", "cr0_read_shadow", "processor_based_controls"})
+
+    def test_what_l0_makes_of_vmcs12(self):
+        changed = self.changed("-i", "host,unknown,read-only", f"{L0_DUMPS}@2-12", f"{L0_DUMPS}@2-02")
+        self.assertEqual({"vpid", "msr_bitmap_address", "eptp", "secondary_processor_based_controls"},
+                         set(changed) - {"guest_ia32_perf_global_ctrl"})
 
     def test_same_is_0_and_ignored_is_0(self):
         self.assertEqual(0, self.run_tool("diff", self.log + "@before12", "@before02")[0])
