@@ -16,7 +16,7 @@ LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kern
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
 .PHONY: demo check-clients all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \
-	check-emu-all bench
+	check-emu-all bench lhv-native lhv-l0
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/crash/xmhf.elf
@@ -33,6 +33,7 @@ help:
 	@echo 'make check-fuzz     fuzzers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each'
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
+	@echo 'make lhv-native     cases of our own L1 in the emulator; lhv-l0: those and the same on xmhf'
 	@echo 'make check-clients  KVM in Debian as L1, natively and on xmhf; the innermost Linux gives the verdict'
 	@echo 'make bench          ticks of boot, of intercepted instructions and of nested VMX, against golden values'
 	@echo 'make clean          removes build/'
@@ -89,6 +90,12 @@ demo: setup
 check-clients: setup
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/trace/xmhf.elf
 	$(Q)scripts/clients run
+
+lhv-native: all
+	$(Q)scripts/check-lhv --native
+
+lhv-l0: all
+	$(Q)scripts/check-lhv
 
 bench: all
 	$(Q)scripts/bench
