@@ -14,6 +14,7 @@
 #include "nested/ept02/tracker.h"
 
 #include "xmhf/vmx/ept01_shared.h"
+#include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/machine.h"
 #include "xmhf/x86/cpu.h"
 
@@ -184,7 +185,7 @@ void tracker_begin_copy(struct tracked_copy *copy, l1pa_t page)
 	ept01_unlock();
 }
 
-void tracker_note_write(l1pa_t address)
+void l1_memory_written(l1pa_t address)
 {
 	struct tracked *t = used ? find(align_down(address.v, PAGE_SIZE)) : NULL;
 

@@ -20,6 +20,3 @@ bool tracker_is_current(const struct tracked_copy *copy, l1pa_t page);
 
 /** To be called before copying @page anew: @copy then tells later whether it is still current. */
 void tracker_begin_copy(struct tracked_copy *copy, l1pa_t page);
-
-/** L0 itself wrote to L1's memory at @address on L1's behalf. */
-void tracker_note_write(l1pa_t address);

@@ -95,13 +95,14 @@ void slots_write_back(struct nested *nested, struct vmcs12_slot *slot)
 void slots_clear(struct nested *nested, u64 address)
 {
 	struct vmcs12_slot *slot = slots_find(nested, address);
-	u32 launched = 0;
+	struct vmcs12_region *region;
 
 	if (slot && slot->active) {
 		slot->launched = false;
 		slots_write_back(nested, slot);
 		return;
 	}
-	l1_memory_write(l1pa(address + offsetof(struct vmcs12_region, launched)), &launched,
-			sizeof(launched));
+	region = l1_memory_view(l1pa(address), sizeof(*region));
+	if (region)
+		region->launched = 0;
 }

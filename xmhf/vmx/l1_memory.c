@@ -4,6 +4,7 @@
 
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/machine.h"
 #include "xmhf/x86/cpu.h"
 
@@ -45,8 +46,10 @@ void l1_memory_write(l1pa_t address, const void *in, u64 size)
 		u64 n = to_page_end(address.v, size);
 		void *to = l1_memory_view(address, n);
 
-		if (to)
+		if (to) {
 			memcpy(to, from, n);
+			l1_memory_written(address);
+		}
 		address.v += n;
 		from += n;
 		size -= n;
