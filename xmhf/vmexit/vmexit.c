@@ -13,6 +13,7 @@ static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_TRIPLE_FAULT] = vmexit_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = vmexit_init,
 	[EXIT_REASON_SIPI] = vmexit_sipi,
+	[EXIT_REASON_TASK_SWITCH] = vmexit_task_switch,
 	[EXIT_REASON_CPUID] = vmexit_cpuid,
 	[EXIT_REASON_GETSEC] = vmexit_invalid_opcode,
 	[EXIT_REASON_INVD] = vmexit_invd,
@@ -53,12 +54,31 @@ static _Noreturn void stop_at(const char *what, u64 reason)
 	panic(text, 0, 0);
 }
 
+/* SDM "Exit Qualification for Task Switch": the selector of the new TSS is in bits 15:0. */
+void vmexit_task_switch(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	/* Deviates from SDM "Task Switching": docs/decisions/0009-no-task-switches.md */
+	guest_inject_fault(VECTOR_GP, (u32)vmcs_read(VMCS_exit_qualification) & 0xfffc);
+}
+
+/* No control asks for such an exit: a VM entry failed, or an instruction of a later processor
+ * always exits. */
+static __attribute__((noinline)) void unexpected(struct vcpu *vcpu, u64 reason)
+{
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		stop_at("VM entry of VMCS01 failed", reason);
+	vmexit_invalid_opcode(vcpu);
+}
+
 static void handle_own(struct vcpu *vcpu, u64 reason)
 {
 	vmexit_handler *handler = reason < EXIT_REASON_COUNT ? handlers[reason] : NULL;
 
-	if (!handler)
-		stop_at("VM exit that L0 does not ask for", reason);
+	if (!handler) {
+		unexpected(vcpu, reason);
+		return;
+	}
 	handler(vcpu);
 }
 

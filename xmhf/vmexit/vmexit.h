@@ -14,7 +14,7 @@ typedef void vmexit_handler(struct vcpu *vcpu);
 vmexit_handler vmexit_cpuid, vmexit_rdmsr, vmexit_wrmsr, vmexit_cr_access, vmexit_xsetbv,
 	vmexit_invd, vmexit_vmcall, vmexit_ept_violation, vmexit_ept_misconfiguration, vmexit_mtf,
 	vmexit_init, vmexit_sipi, vmexit_triple_fault, vmexit_invalid_opcode,
-	vmexit_vmx_instruction, vmexit_vmxoff;
+	vmexit_vmx_instruction, vmexit_vmxoff, vmexit_task_switch;
 
 /**
  * The guest touches, at guest-physical @address of the current VMCS, memory that is not L1's: its
