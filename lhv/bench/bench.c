@@ -9,6 +9,7 @@
 #include "xmhf/lib/bits.h"
 
 static u32 measured, failed;
+static u64 picked;
 
 static void print_result(const struct bench_operation *o, u64 ticks)
 {
@@ -27,9 +28,19 @@ static void print_result(const struct bench_operation *o, u64 ticks)
 
 static void run_table(const struct bench_operation *table, unsigned int count, const char *pick)
 {
-	for (unsigned int i = 0; i < count; i++)
-		if (wildcard_matches(pick, table[i].name))
+	for (unsigned int i = 0; i < count; i++) {
+		u64 found = wildcard_alternatives(pick, table[i].name);
+
+		picked |= found;
+		if (found)
 			print_result(&table[i], table[i].run());
+	}
+}
+
+static void report_useless(const char *alternative)
+{
+	failed++;
+	report("# bench=: no operation matches %s\n", alternative);
 }
 
 _Noreturn void bench_run(void)
@@ -43,5 +54,6 @@ _Noreturn void bench_run(void)
 		run_table(bench_vmx_operations, bench_vmx_count, pick);
 		run_table(bench_l2_operations, bench_l2_count, pick);
 	}
+	wildcard_unused(pick, picked, report_useless);
 	machine_stop(failed == 0 && measured > 0, measured - failed, measured);
 }

@@ -23,10 +23,11 @@ extern u32 boot_magic, boot_information;
 
 void boot_main(void);
 
-static const char *const known_keys[] = { "cases",  "iterations",  "cpus",   "seed",  "mode",
-					  "break",  "known",	   "paging", "vga",   "apic",
-					  "vmx",    "persona",	   "from",   "count", "bench",
-					  "rounds", "root-vmcall", "mask",   NULL };
+static const char *const known_keys[] = { "cases",  "iterations",  "cpus",   "seed",	"mode",
+					  "break",  "known",	   "paging", "vga",	"apic",
+					  "vmx",    "persona",	   "from",   "count",	"bench",
+					  "rounds", "root-vmcall", "mask",   "planted", "watchdog",
+					  "hpet",   "dump",	   NULL };
 
 /** One tag of the Multiboot 2 information. */
 struct multiboot2_tag {

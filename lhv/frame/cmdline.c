@@ -2,6 +2,7 @@
 /* Command-line words and wildcards.  Pure but for the stored text. */
 #include "lhv/frame/cmdline.h"
 
+#include "xmhf/lib/bits.h"
 #include "xmhf/lib/string.h"
 
 #define CMDLINE_MAX 4096
@@ -140,15 +141,40 @@ static bool alternative_matches(const char *pattern, const char *text)
 	return *text == 0;
 }
 
+/* The alternative after the present one; NULL at the end. */
+static const char *next_alternative(const char *pattern)
+{
+	while (*pattern && *pattern != ',')
+		pattern++;
+	return *pattern ? pattern + 1 : NULL;
+}
+
+u64 wildcard_alternatives(const char *pattern, const char *text)
+{
+	u64 found = 0;
+
+	for (unsigned int i = 0; pattern; pattern = next_alternative(pattern), i++)
+		if (alternative_matches(pattern, text))
+			found |= BIT(i < 63 ? i : 63);
+	return found;
+}
+
 bool wildcard_matches(const char *pattern, const char *text)
 {
-	for (;;) {
-		if (alternative_matches(pattern, text))
-			return true;
-		while (*pattern && *pattern != ',')
-			pattern++;
-		if (!*pattern)
-			return false;
-		pattern++;
+	return wildcard_alternatives(pattern, text);
+}
+
+void wildcard_unused(const char *pattern, u64 used, void (*unused)(const char *alternative))
+{
+	for (unsigned int i = 0; pattern; pattern = next_alternative(pattern), i++) {
+		char text[128];
+		size_t n = 0;
+
+		while (pattern[n] && pattern[n] != ',' && n < sizeof(text) - 1)
+			n++;
+		memcpy(text, pattern, n);
+		text[n] = 0;
+		if (!(used & BIT(i < 63 ? i : 63)))
+			unused(text);
 	}
 }

@@ -23,3 +23,12 @@ void cmdline_unknown(const char *const *known, void (*unknown)(const char *word)
 /** Claim: @text matches @pattern, in which `*` stands for anything and `,` separates alternatives.
  */
 bool wildcard_matches(const char *pattern, const char *text);
+
+/**
+ * Which alternatives of @pattern match @text: bit n for the one after the n-th comma; those
+ * from 63 on share bit 63.
+ */
+u64 wildcard_alternatives(const char *pattern, const char *text);
+
+/** Calls @unused with every alternative of @pattern whose bit is not in @used. */
+void wildcard_unused(const char *pattern, u64 used, void (*unused)(const char *alternative));

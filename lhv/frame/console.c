@@ -23,13 +23,14 @@
 #define VGA_COLUMNS   80
 #define VGA_ROWS      25
 #define VGA_ATTRIBUTE 0x0700
+#define VGA_STRIP     0x1f00 /* white on blue */
 
 #define LINE_MAX 512
 
 static struct lock console_lock;
 static bool vga_enabled;
 static bool trace_on_serial;
-static unsigned int vga_position;
+static unsigned int vga_position, vga_strips;
 
 void console_init(bool vga)
 {
@@ -63,7 +64,7 @@ static void serial_character(char c)
 
 static void vga_scroll(void)
 {
-	for (unsigned int i = 0; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
+	for (unsigned int i = VGA_COLUMNS * vga_strips; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
 		VGA_TEXT[i] = VGA_TEXT[i + VGA_COLUMNS];
 	for (unsigned int i = VGA_COLUMNS * (VGA_ROWS - 1); i < VGA_COLUMNS * VGA_ROWS; i++)
 		VGA_TEXT[i] = VGA_ATTRIBUTE | ' ';
@@ -116,4 +117,43 @@ void trace(const char *format, ...)
 	format_text_v(line, sizeof(line), format, args);
 	va_end(args);
 	put_text(line, trace_on_serial);
+}
+
+void console_keep_strips(unsigned int rows)
+{
+	if (!vga_enabled)
+		return;
+	vga_strips = rows < VGA_ROWS / 2 ? rows : VGA_ROWS / 2;
+	if (vga_position < VGA_COLUMNS * vga_strips)
+		vga_position = VGA_COLUMNS * vga_strips;
+	for (unsigned int row = 0; row < vga_strips; row++)
+		console_strip(row, "CPU %u", row);
+}
+
+void console_strip(unsigned int row, const char *format, ...)
+{
+	char line[VGA_COLUMNS + 1];
+	unsigned int column = 0;
+	va_list args;
+
+	if (row >= vga_strips)
+		return;
+	va_start(args, format);
+	format_text_v(line, sizeof(line), format, args);
+	va_end(args);
+	for (; line[column]; column++)
+		VGA_TEXT[row * VGA_COLUMNS + column] = (u16)(VGA_STRIP | (u8)line[column]);
+	for (; column < VGA_COLUMNS; column++)
+		VGA_TEXT[row * VGA_COLUMNS + column] = VGA_STRIP | ' ';
+}
+
+void console_trace_strips(void)
+{
+	char line[VGA_COLUMNS + 1] = "";
+
+	for (unsigned int row = 0; row < vga_strips; row++) {
+		for (unsigned int i = 0; i < VGA_COLUMNS; i++)
+			line[i] = (char)VGA_TEXT[row * VGA_COLUMNS + i];
+		trace("screen: %s\n", line);
+	}
 }

@@ -20,5 +20,14 @@ void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Sends all that trace() gets also to the serial port while @on. */
 void console_trace_to_serial(bool on);
 
+/** Keeps the first @rows lines of the screen for strips; does nothing without a screen. */
+void console_keep_strips(unsigned int rows);
+
+/** Writes strip @row of the screen: a line that does not scroll, one for each CPU. */
+void console_strip(unsigned int row, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Traces what the screen's memory holds in its strips. */
+void console_trace_strips(void);
+
 /** Waits until the serial port has sent its last bit. */
 void console_flush(void);

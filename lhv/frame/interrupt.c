@@ -5,6 +5,7 @@
 #include "lhv/frame/apic.h"
 #include "lhv/frame/console.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/watchdog.h"
 
 #define USER_STACK_SIZE 4096
 
@@ -56,8 +57,10 @@ void interrupt_handle(struct interrupt_frame *frame)
 	cpu->interrupt_count[vector & 0xff]++;
 	if (vector == VECTOR_WATCHDOG) {
 		apic_eoi();
-		watchdog_bite();
+		watchdog_bite("L1", frame->rip);
 	}
+	if (vector == VECTOR_NMI && watchdog_has_expired())
+		watchdog_bite("L1", frame->rip);
 	if (vector == VECTOR_NMI && cpu->count_only_nmi)
 		return;
 	if (vector < 32 || vector == VECTOR_USER_RETURN) {
@@ -95,29 +98,6 @@ struct fault user_try(const void *code)
 	if (fault.vector == VECTOR_USER_RETURN)
 		return (struct fault){ 0 };
 	return fault;
-}
-
-bool watchdog_call(void (*function)(void *), void *argument)
-{
-	struct cpu *cpu = cpu_self();
-	uptr outer = cpu->watchdog_stack;
-	bool bitten = fault_call(function, argument, &cpu->watchdog_stack);
-
-	cpu->watchdog_stack = outer;
-	if (bitten)
-		cpu->catch_fault = NULL;
-	return !bitten;
-}
-
-_Noreturn void watchdog_bite(void)
-{
-	struct cpu *cpu = cpu_self();
-
-	if (!cpu->watchdog_stack) {
-		report("# CPU %u: watchdog without a case\n", cpu->index);
-		machine_stop(false, 0, 0);
-	}
-	fault_unwind(cpu->watchdog_stack);
 }
 
 u32 interrupt_take_count(u32 vector)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* L1's own interrupts and faults: protected calls, user mode, counters, the watchdog. */
+/* L1's own interrupts and faults: protected calls, user mode, counters. */
 #pragma once
 
 #include "lhv/frame/cpu.h"
@@ -17,14 +17,6 @@ struct fault fault_try(void (*function)(void *), void *argument);
 
 /** Runs user-mode code at @code, which ends with INT 0x40; the fault that ended it otherwise. */
 struct fault user_try(const void *code);
-
-/**
- * Calls @function(@argument) under the watchdog; false if the watchdog had to end it.
- */
-bool watchdog_call(void (*function)(void *), void *argument);
-
-/** To the nearest watchdog_call(): what an L2 that hangs leads to. */
-_Noreturn void watchdog_bite(void);
 
 /** How many interrupts of @vector this CPU has taken; resets the counter. */
 u32 interrupt_take_count(u32 vector);

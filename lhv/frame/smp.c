@@ -3,6 +3,7 @@
 #include "lhv/frame/smp.h"
 
 #include "lhv/frame/apic.h"
+#include "lhv/frame/console.h"
 #include "lhv/frame/interrupt.h"
 #include "lhv/frame/machine.h"
 #include "lhv/frame/paging.h"
@@ -20,10 +21,13 @@ static volatile u32 started;
 
 static void work_loop(struct cpu *cpu)
 {
-	for (;;) {
+	for (u32 pieces = 0;;) {
 		if (cpu->work) {
+			console_strip(cpu->index, "CPU %u  at work", cpu->index);
 			cpu->work(cpu->work_argument);
 			cpu->work = NULL;
+			console_strip(cpu->index, "CPU %u  waits, did %u pieces of work",
+				      cpu->index, ++pieces);
 			__atomic_store_n(&cpu->work_done, 1, __ATOMIC_SEQ_CST);
 		}
 		cpu_relax();

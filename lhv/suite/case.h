@@ -17,6 +17,7 @@ enum case_needs {
 	NEEDS_64BIT = 4, /* the 64-bit build */
 	NEEDS_CPUS = 8,	 /* a second CPU */
 	NEEDS_UNRESTRICTED = 16,
+	NEEDS_PLANTED = 32, /* planted=on: a case that must fail */
 };
 
 struct lhv_case {

@@ -2,16 +2,16 @@
 /* The runner: picks cases, protects them, counts and reports (TAP). */
 #include "lhv/suite/case.h"
 
-#include "lhv/frame/apic.h"
 #include "lhv/frame/cmdline.h"
 #include "lhv/frame/console.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/watchdog.h"
 #include "lhv/vm/ept.h"
 #include "xmhf/lib/format.h"
 #include "xmhf/lib/string.h"
 
 #define PATH_MAX	128
-#define WATCHDOG_COUNT	100000000u
+#define WATCHDOG_MS	2000u
 #define DUMPS_MAX	20
 #define FAILS_PER_CASE	8
 #define BULK_PROBE_PORT 0xe9
@@ -35,7 +35,9 @@ static struct {
 	u32 number, checks, failed, known; /* of the present case */
 	const char *skip;
 	u32 cases, cases_failed, cases_skipped, cases_known, all_checks, all_failed, all_known;
-	u32 dumps;
+	u32 dumps, watchdog_ms, useless;
+	u64 picked; /* alternatives of pick that matched */
+	bool planted, dump_to_serial;
 } suite;
 
 /* One case, or one row of it, to run under protection. */
@@ -85,8 +87,10 @@ static void dump_failure(void)
 	if (!vmx_is_on() || suite.dumps >= DUMPS_MAX)
 		return;
 	suite.dumps++;
-	vm_dump("failure", false);
+	console_trace_to_serial(suite.dump_to_serial);
+	vm_dump("failure");
 	vm_dump_differences();
+	console_trace_to_serial(false);
 }
 
 static void fail(const char *what, u64 expected, u64 actual, const char *kind)
@@ -207,14 +211,14 @@ static void run_protected(void *argument)
 		vm_prepare(vm_self());
 		vm_reset(L2_NATIVE);
 	}
-	apic_timer_once(VECTOR_WATCHDOG, WATCHDOG_COUNT);
+	watchdog_arm(suite.watchdog_ms);
 	enable_interrupts();
 	if (job->c->rows)
 		job->c->run_row(job->row);
 	else
 		job->c->run();
 	disable_interrupts();
-	apic_timer_stop();
+	watchdog_disarm();
 }
 
 static void report_case(void)
@@ -251,26 +255,37 @@ static void run_one(const struct lhv_case *c, unsigned int row)
 	suite.skip = missing(c->needs);
 	suite.broken = wildcard_matches(suite.break_pick, suite.path);
 	trace("# run %s\n", suite.path);
+	console_strip(0, "CPU 0  %u passed  %u failed  %s", suite.cases - suite.cases_failed,
+		      suite.cases_failed, suite.path);
 	if (!suite.skip && !watchdog_call(run_protected, &job)) {
+		struct watchdog_report hung = watchdog_last();
+
 		vm_use(NULL);
+		report("# %s: hung in %s at 0x%llx\n", suite.path, hung.level, hung.rip);
 		check_true(false, "ended by the watchdog");
 	}
 	if (!suite.skip && !suite.checks)
 		check_true(false, "the case checked nothing");
 	disable_interrupts();
-	apic_timer_stop();
+	watchdog_disarm();
 	report_case();
 }
 
 static void run_rows(const struct lhv_topic *topic, const struct lhv_case *c)
 {
+	u64 picked;
+
 	for (unsigned int row = 0; row < (c->rows ? c->rows : 1); row++) {
 		if (c->rows)
 			format_text(suite.path, sizeof(suite.path), "%s/%s/%s", topic->name,
 				    c->name, c->row_name(row));
 		else
 			format_text(suite.path, sizeof(suite.path), "%s/%s", topic->name, c->name);
-		if (!wildcard_matches(suite.pick, suite.path))
+		if (c->needs & NEEDS_PLANTED && !suite.planted)
+			continue;
+		picked = wildcard_alternatives(suite.pick, suite.path);
+		suite.picked |= picked;
+		if (!picked)
 			continue;
 		if (suite.list)
 			trace("case %s\n", suite.path);
@@ -296,22 +311,40 @@ static void summary(void)
 	       suite.all_checks, suite.all_failed, suite.all_known);
 }
 
-_Noreturn void suite_run(void)
+static void read_command_line(void)
 {
-	u64 iterations = cmdline_number("iterations", 1);
-	u32 good;
-
 	if (!cmdline_text("cases", suite.pick, sizeof(suite.pick)))
 		memcpy(suite.pick, "*", 2);
 	if (!cmdline_text("break", suite.break_pick, sizeof(suite.break_pick)))
 		suite.break_pick[0] = 0;
 	suite.list = cmdline_is("mode", "list");
+	suite.planted = cmdline_is("planted", "on");
+	suite.dump_to_serial = cmdline_is("dump", "serial");
+	suite.watchdog_ms = (u32)cmdline_number("watchdog", WATCHDOG_MS);
 	suite.use_known = on_bochs() && !cmdline_is("known", "none");
+}
+
+static void report_useless(const char *alternative)
+{
+	suite.useless++;
+	report("# cases=: no case matches %s\n", alternative);
+}
+
+_Noreturn void suite_run(void)
+{
+	u64 iterations = cmdline_number("iterations", 1);
+	u32 good;
+
+	read_command_line();
+	watchdog_init(!cmdline_is("hpet", "off"));
+	console_keep_strips(cpu_count);
 	for (u64 i = 0; i < iterations; i++)
 		for (const struct lhv_topic *const *t = lhv_topics_start; t < lhv_topics_end; t++)
 			for (unsigned int c = 0; c < (*t)->count; c++)
 				run_rows(*t, &(*t)->cases[c]);
 	summary();
+	console_trace_strips();
+	wildcard_unused(suite.pick, suite.picked, report_useless);
 	good = suite.cases - suite.cases_failed;
-	machine_stop(suite.cases_failed == 0 && suite.cases > 0, good, suite.cases);
+	machine_stop(good == suite.cases && suite.cases && !suite.useless, good, suite.cases);
 }

@@ -51,8 +51,29 @@ static void unknown_words(void)
 	ok(strcmp(unknown, "typo=1") == 0, "an unknown word is told");
 }
 
+static char unused[256];
+
+static void note_unused(const char *alternative)
+{
+	strcat(strcat(unused, alternative), ";");
+}
+
+static void alternatives(void)
+{
+	u64 used = wildcard_alternatives("a*,b,*c,d", "abc");
+
+	ok(used == 5, "the first and the third alternative match");
+	ok(wildcard_alternatives("", "x") == 0, "an empty pattern");
+	wildcard_unused("a*,b,*c,d", used, note_unused);
+	ok(strcmp(unused, "b;d;") == 0, "the second and the fourth were of no use");
+	unused[0] = 0;
+	wildcard_unused("a*", 1, note_unused);
+	ok(!unused[0], "all of use");
+}
+
 int main(void)
 {
+	alternatives();
 	wildcards();
 	values();
 	unknown_words();

@@ -16,11 +16,10 @@ static int digits_of(const struct vmcs_field_info *f)
 	}
 }
 
-void vm_dump(const char *tag, bool serial)
+void vm_dump(const char *tag)
 {
 	unsigned int cpu = cpu_self()->index;
 
-	console_trace_to_serial(serial);
 	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++) {
 		const struct vmcs_field_info *f = &vmcs_fields[i];
 
@@ -31,7 +30,6 @@ void vm_dump(const char *tag, bool serial)
 			trace("CPU(0x%02x): (0x%04x) @%s12@%s = 0x%0*llx\n", cpu, f->encoding, tag,
 			      f->name, digits_of(f), vm_get(f->encoding));
 	}
-	console_trace_to_serial(false);
 }
 
 void vm_dump_differences(void)

@@ -6,6 +6,7 @@
 #include "lhv/frame/asm_hw.h"
 #include "lhv/frame/interrupt.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/watchdog.h"
 #include "xmhf/lib/bug.h"
 #include "xmhf/lib/string.h"
 
@@ -161,13 +162,15 @@ static struct outcome failed(u32 flags)
 
 static void bite_if_watchdog(u32 reason)
 {
+	if (watchdog_has_expired())
+		watchdog_bite("L2", vm_get(VMCS_guest_rip));
 	if (reason != EXIT_REASON_EXTERNAL_INTERRUPT)
 		return;
 	if (vm_get(VMCS_exit_controls) & EXIT_ACKNOWLEDGE_INTERRUPT) {
 		if ((vm_get(VMCS_exit_interruption_information) & 0xff) != VECTOR_WATCHDOG)
 			return;
 		apic_eoi();
-		watchdog_bite();
+		watchdog_bite("L2", vm_get(VMCS_guest_rip));
 	}
 	if (apic_is_pending(VECTOR_WATCHDOG))
 		interrupts_through();

@@ -126,8 +126,8 @@ const u8 *vm_vmcall_of(enum l2_mode mode);
 
 u64 ept_identity(void);
 
-/** Prints all fields in the project's form, tagged @tag. */
-void vm_dump(const char *tag, bool serial);
-/** Prints the fields that differ from the golden state of the present mode. */
+/** Traces all fields in the project's form, tagged @tag. */
+void vm_dump(const char *tag);
+/** Traces the fields that differ from the golden state of the present mode. */
 void vm_dump_differences(void);
 void vm_golden(enum l2_mode mode, u64 want[VMCS_FIELD_COUNT]);

@@ -8,6 +8,7 @@
 #include "lhv/frame/console.h"
 #include "lhv/frame/interrupt.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/watchdog.h"
 #include "lhv/vm/ept.h"
 #include "lhv/vm/host_state.h"
 #include "lhv/vm/programs.h"

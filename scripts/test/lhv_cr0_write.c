@@ -59,13 +59,13 @@ static void cr0_write(void)
 	vm_control(VMX_WORD_PROC1, PROC1_CR3_LOAD_EXITING, 0);
 	vm_self()->regs.rax = cr0 | change;
 	check_exit(vm_run(set_cr0), EXIT_REASON_CR_ACCESS, "MOV to CR0");
-	vm_dump("before", false);
+	vm_dump("before");
 	l0_dump(1);
 	vm_set(VMCS_guest_cr0, cr0 | change);
 	vm_set(VMCS_cr0_read_shadow, cr0 | change);
 	vm_control(VMX_WORD_PROC1, PROC1_INTERRUPT_WINDOW_EXITING, PROC1_CR3_LOAD_EXITING);
 	vm_skip_instruction();
-	vm_dump("after", false);
+	vm_dump("after");
 	check_exit(vm_enter(), EXIT_REASON_VMCALL, "with paging");
 	l0_dump(2);
 }
