@@ -24,6 +24,13 @@
 /* Where application processors wake up: one page below 1 MiB, a multiple of 4 KiB. */
 #define TRAMPOLINE 0x8000
 
+/* A free page below 1 MiB: 16-bit code of L2, operands that 16-bit addresses reach. */
+#define LOW_PAGE 0x9000
+
+/* The operand of the cases of VMX instructions, and a segment base before it. */
+#define OPERAND		(LOW_PAGE + 0x800)
+#define OPERAND_SEGMENT (OPERAND - 0x100)
+
 /* Descriptors with base 0. */
 #define DESCRIPTOR_CODE64      0x00af9b000000ffff
 #define DESCRIPTOR_CODE32      0x00cf9b000000ffff

@@ -125,6 +125,10 @@ trampoline_gdt_pointer:
 	.globl trampoline_end
 trampoline_end:
 
+	/* for RIP-relative operands */
+	.globl operand_at
+	.set operand_at, OPERAND
+
 	.data
 	.balign 8
 boot_gdt_pointer:

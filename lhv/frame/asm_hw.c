@@ -29,6 +29,7 @@ LOAD_SELECTOR(load_ds, "mov %0, %%ds")
 LOAD_SELECTOR(load_es, "mov %0, %%es")
 LOAD_SELECTOR(load_fs, "mov %0, %%fs")
 LOAD_SELECTOR(load_gs, "mov %0, %%gs")
+LOAD_SELECTOR(load_ss, "mov %0, %%ss")
 
 u32 segment_limit(u16 selector)
 {
@@ -64,6 +65,11 @@ uptr vmfunc_flags(u32 function, u32 index)
 
 	__asm__ volatile("vmfunc; pushf; pop %0" : "=r"(v) : "a"(function), "c"(index) : "memory");
 	return v;
+}
+
+void write_pkru(u32 value)
+{
+	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
 }
 
 void interrupts_through(void)

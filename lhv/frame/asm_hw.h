@@ -17,6 +17,7 @@ void load_ds(u16 selector);
 void load_es(u16 selector);
 void load_fs(u16 selector);
 void load_gs(u16 selector);
+void load_ss(u16 selector);
 u32 segment_limit(u16 selector);
 void write_flags(uptr flags);
 /** VMREAD and VMWRITE whatever they do; the result is RFLAGS afterwards. */
@@ -27,6 +28,8 @@ uptr vmcall_flags(void);
 uptr vmlaunch_after_mov_ss(void);
 uptr vmresume_after_mov_ss(void);
 uptr vmfunc_flags(u32 function, u32 index);
+/** PKRU; CR4.PKE must be 1. */
+void write_pkru(u32 value);
 /** STI; NOP; CLI: takes what is pending. */
 void interrupts_through(void);
 /** Executes INT n of the given vector, INT3 or UD2. */

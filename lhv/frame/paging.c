@@ -13,6 +13,8 @@
 static enum paging_mode mode_used;
 static u64 *wide_window;   /* page table of the window: 64-bit entries */
 static u32 *narrow_window; /* the same in plain 32-bit paging */
+static u64 *wide_directories;
+static u32 *narrow_directory;
 static uptr l1_cr3;
 static u64 *l2_pml4, *l2_pae;
 static u32 *l2_plain;
@@ -73,18 +75,16 @@ static void open_narrow_window(u32 *pd)
 
 static void build_l1(void)
 {
-	u64 *pd;
-	u32 *plain;
-
 	if (mode_used == PAGING_PLAIN) {
-		plain = build_plain();
-		open_narrow_window(plain);
-		l1_cr3 = (uptr)plain;
+		narrow_directory = build_plain();
+		open_narrow_window(narrow_directory);
+		l1_cr3 = (uptr)narrow_directory;
 		return;
 	}
-	pd = build_directories();
-	open_wide_window(pd);
-	l1_cr3 = (uptr)(mode_used == PAGING_LONG ? build_long(pd) : build_pae(pd));
+	wide_directories = build_directories();
+	open_wide_window(wide_directories);
+	l1_cr3 = (uptr)(mode_used == PAGING_LONG ? build_long(wide_directories)
+						 : build_pae(wide_directories));
 }
 
 void paging_init(enum paging_mode mode)
@@ -121,6 +121,25 @@ void window_set(unsigned int page, u64 entry)
 	else
 		wide_window[page] = entry;
 	invlpg((uptr)window_page(page));
+}
+
+u64 window_get(unsigned int page)
+{
+	return narrow_window ? narrow_window[page] : wide_window[page];
+}
+
+/* The window hangs at the one entry that maps no page itself. */
+void paging_supervisor(bool on)
+{
+	u32 user = on ? 0 : (u32)PTE_U;
+
+	for (unsigned int i = 0; narrow_directory && i < 1024; i++)
+		if (narrow_directory[i] & PTE_PS)
+			narrow_directory[i] = (narrow_directory[i] & ~(u32)PTE_U) | user;
+	for (unsigned int i = 0; wide_directories && i < 4 * ENTRIES; i++)
+		if (wide_directories[i] & PTE_PS)
+			wide_directories[i] = (wide_directories[i] & ~PTE_U) | user;
+	write_cr3(read_cr3());
 }
 
 u64 l2_cr3_long(void)

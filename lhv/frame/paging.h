@@ -28,6 +28,12 @@ enum paging_mode paging_mode(void);
 /** Writes the entry of page @page of the window and invalidates its translation. */
 void window_set(unsigned int page, u64 entry);
 
+/** The entry of page @page of the window as it is now. */
+u64 window_get(unsigned int page);
+
+/** Makes all of L1's memory but the window supervisor pages, or user pages again. */
+void paging_supervisor(bool on);
+
 /** Linear address of page @page of the window. */
 static inline u8 *window_page(unsigned int page)
 {

@@ -18,6 +18,7 @@ enum case_needs {
 	NEEDS_CPUS = 8,	 /* a second CPU */
 	NEEDS_UNRESTRICTED = 16,
 	NEEDS_PLANTED = 32, /* planted=on: a case that must fail */
+	NEEDS_32BIT = 64,   /* the 32-bit build */
 };
 
 struct lhv_case {

@@ -198,6 +198,8 @@ static const char *missing(u32 needs)
 		return "no unrestricted guest";
 	if (needs & NEEDS_64BIT && !IS_64BIT)
 		return "64-bit build only";
+	if (needs & NEEDS_32BIT && IS_64BIT)
+		return "32-bit build only";
 	if (needs & NEEDS_CPUS && cpu_count < 2)
 		return "one CPU";
 	return NULL;

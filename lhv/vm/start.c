@@ -5,9 +5,6 @@
 #include "lhv/vm/programs.h"
 #include "xmhf/lib/string.h"
 
-/* Free below 1 MiB beside the trampoline's page. */
-#define LOW_CODE 0x9000
-
 extern const u8 l2_code16_start[];
 
 const u8 *vm_vmcall_of(enum l2_mode mode)
@@ -23,8 +20,8 @@ void vm_start_at(enum l2_mode mode, const u8 *program)
 		vm_set(VMCS_guest_rip, (uptr)program);
 		return;
 	}
-	memcpy((void *)LOW_CODE, l2_code16_start, (size_t)(l2_code16_end - l2_code16_start));
-	vm_set(VMCS_guest_cs_selector, LOW_CODE >> 4);
-	vm_set(VMCS_guest_cs_base, LOW_CODE);
+	memcpy((void *)LOW_PAGE, l2_code16_start, (size_t)(l2_code16_end - l2_code16_start));
+	vm_set(VMCS_guest_cs_selector, LOW_PAGE >> 4);
+	vm_set(VMCS_guest_cs_base, LOW_PAGE);
 	vm_set(VMCS_guest_rip, (u64)(program - l2_code16_start));
 }

@@ -76,6 +76,18 @@ bool insn_in_ia32e_mode(void)
 	return vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST;
 }
 
+/* RDPKRU takes #UD without CR4.PKE, which L0 does not set for itself. */
+static u32 read_pkru(void)
+{
+	uptr cr4 = read_cr4();
+	u32 pkru;
+
+	write_cr4(cr4 | CR4_PKE);
+	pkru = rdpkru();
+	write_cr4(cr4);
+	return pkru;
+}
+
 static void read_paging(struct l1_cpu_state *state)
 {
 	state->cr0 = vmcs_read(VMCS_guest_cr0);
@@ -90,7 +102,7 @@ static void read_paging(struct l1_cpu_state *state)
 			state->pdptes[i] = vmcs_read(VMCS_guest_pdpte0 + 2 * i);
 	}
 	if (state->cr4 & CR4_PKE)
-		state->pkru = rdpkru();
+		state->pkru = read_pkru();
 	if (state->cr4 & CR4_PKS)
 		state->pkrs = (u32)rdmsr(MSR_IA32_PKRS);
 }

@@ -133,6 +133,14 @@ static void hypercall(struct vcpu *vcpu)
 	guest_skip_instruction();
 }
 
+/* SDM "VMCALL": virtual-8086 and compatibility mode have none. */
+static bool mode_has_vmcall(void)
+{
+	return !(vmcs_read(VMCS_guest_rflags) & RFLAGS_VM) &&
+	       (!(vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST) ||
+		(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L));
+}
+
 void vmexit_vmcall(struct vcpu *vcpu)
 {
 	u64 linear = vmcs_read(VMCS_guest_cs_base) + vmcs_read(VMCS_guest_rip);
@@ -141,7 +149,7 @@ void vmexit_vmcall(struct vcpu *vcpu)
 		answer_int15(vcpu);
 	else if ((u32)vcpu->regs[GPR_RAX] == HYPERCALL_SIGNATURE)
 		hypercall(vcpu);
-	else if (nested_in_vmx_operation(vcpu))
+	else if (nested_in_vmx_operation(vcpu) && mode_has_vmcall())
 		nested_vmx_instruction(vcpu, EXIT_REASON_VMCALL);
 	else
 		guest_inject_exception(VECTOR_UD);
