@@ -15,7 +15,7 @@ TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -m
 LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kernel -mno-red-zone -fno-pic -fcf-protection=none -g \
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
-.PHONY: demo check-clients all run test help clean setup setup-test check check-style check-fuzz check-scripts check-emu \
+.PHONY: demo check-clients all run test help clean setup setup-test check check-style check-coverage check-fuzz check-scripts check-emu \
 	check-emu-all bench lhv-native lhv-l0
 .DELETE_ON_ERROR:
 
@@ -30,6 +30,7 @@ help:
 	@echo 'make HYPAPP=name build/name/xmhf.elf   with another hypapp'
 	@echo 'make check-style    format, layers, places of assembly, headers alone'
 	@echo 'make check          host tests under sanitizers, with gcc and clang'
+	@echo 'make check-coverage  lines and branches of nested/ that host tests run, against a floor'
 	@echo 'make check-fuzz     fuzzers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each'
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
@@ -68,6 +69,9 @@ check-style:
 
 check:
 	$(Q)scripts/check-host
+
+check-coverage:
+	$(Q)scripts/check-host --coverage
 
 check-fuzz:
 	$(Q)scripts/check-host --fuzz $(FUZZ_SECONDS)

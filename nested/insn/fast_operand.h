@@ -12,8 +12,11 @@
 struct fast_paging {
 	u64 cr3;
 	u64 reserved; /* bits that make an entry uncommon: above the physical width, perhaps NX */
-	bool refuse_user; /* supervisor-mode access prevention may forbid user pages */
+	bool refuse_user; /* user pages may be forbidden: by SMAP or by a protection key */
 };
+
+/** L1's paging from its control registers, at CPL 0.  Pure. */
+struct fast_paging fast_paging_of(u64 cr3, u64 cr4, u64 efer, u8 physical_address_width);
 
 /**
  * Translates @linear by 4-level paging.  Returns false, with nothing done, where an entry is not

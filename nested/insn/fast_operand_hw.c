@@ -56,11 +56,8 @@ void *fast_operand(struct vcpu *vcpu, u32 info, u32 size, bool write)
 	if ((linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE ||
 	    (u64)((s64)(linear << 16) >> 16) != linear)
 		return NULL;
-	paging.cr3 = vmcs_read(VMCS_guest_cr3);
-	paging.reserved = FIELD(51, 0) & ~low_bits(machine.caps.physical_address_width);
-	if (!(vmcs_read(VMCS_guest_ia32_efer) & EFER_NXE))
-		paging.reserved |= PTE_NX;
-	paging.refuse_user = cr4 & CR4_SMAP;
+	paging = fast_paging_of(vmcs_read(VMCS_guest_cr3), cr4, vmcs_read(VMCS_guest_ia32_efer),
+				machine.caps.physical_address_width);
 	if (!fast_translate(&paging, linear, write, &address))
 		return NULL;
 	return l1_memory_view(address, size);

@@ -4,10 +4,21 @@
 
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
 
 #define FIRST_SHIFT	39 /* of the PML4 */
 #define LAST_SHIFT	12
 #define SHIFT_PER_LEVEL 9
+
+struct fast_paging fast_paging_of(u64 cr3, u64 cr4, u64 efer, u8 physical_address_width)
+{
+	return (struct fast_paging){
+		.cr3 = cr3,
+		.reserved = (FIELD(51, 0) & ~low_bits(physical_address_width)) |
+			    (efer & EFER_NXE ? 0 : PTE_NX),
+		.refuse_user = cr4 & (CR4_SMAP | CR4_PKE),
+	};
+}
 
 bool fast_translate(const struct fast_paging *paging, u64 linear, bool write, l1pa_t *address)
 {

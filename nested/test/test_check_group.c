@@ -170,11 +170,23 @@ static void walk(void)
 	}
 }
 
+/* A good VMCS12 to start from, with a TPR shadow every other time. */
+static void begin(bool has_tpr_shadow)
+{
+	trial_begin();
+	if (!has_tpr_shadow)
+		return;
+	t.v.processor_based_controls |= PROC1_USE_TPR_SHADOW;
+	t.v.virtual_apic_address = TRIAL_PAGE;
+	t.v.tpr_threshold = 0;
+	t.in.virtual_tpr = 0x50;
+}
+
 int main(void)
 {
 	for (unsigned int step = 0; step < STEPS; step++) {
 		if (step % 12 == 0)
-			trial_begin();
+			begin(step % 24);
 		else
 			walk();
 		for (unsigned int f = 0; f < VMCS_FIELD_COUNT; f++)

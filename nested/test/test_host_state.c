@@ -213,8 +213,29 @@ static void test_pdptes(void)
 		}
 }
 
+/* After a VMCS12 whose host state VMCS01 holds already only what depends on L2's exit is new:
+ * the same as all of it computed again. */
+static void test_update(void)
+{
+	struct vmcs12 v = filled(0);
+	struct host_state_before first = { .cr0 = 0x80050033 }, later = first;
+	struct host_state all, some;
+
+	v.pin_based_controls = PIN_NMI_EXITING;
+	v.host_cr0 = 0x80050033;
+	host_state_compute(&v, &caps, &first, &some);
+	later.cr0 ^= BIT(30) | BIT(29);
+	later.efer = EFER_NXE | EFER_SCE;
+	later.interruptibility_state = 8;
+	host_state_compute(&v, &caps, &later, &all);
+	ok(memcmp(&all, &some, sizeof(all)) != 0, "the exit matters");
+	host_state_update(&v, &caps, &later, &some);
+	ok(!memcmp(&all, &some, sizeof(all)), "an update is as good");
+}
+
 int main(void)
 {
+	test_update();
 	test_64bit();
 	test_32bit();
 	test_efer();
