@@ -33,16 +33,17 @@ def keep(name: str, data: bytes, mode: int = 0o644) -> Path:
     return target
 
 
-def program(name: str, folder: Path) -> Path:
+def program(name: str, folder: Path, flags: tuple[str, ...] = ()) -> Path:
     """A static program of all C files of @folder; cached by their contents."""
     sources = sorted(folder.glob("*.c"))
     inputs = [path.read_bytes() for path in sources + sorted(folder.glob("*.h"))]
-    target = OUT / f"{name}-{initramfs.digest(*inputs, ' '.join(CFLAGS).encode())}"
+    flags = (*CFLAGS, *flags)
+    target = OUT / f"{name}-{initramfs.digest(*inputs, ' '.join(flags).encode())}"
     if target.exists():
         return target
     OUT.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.new")
-    words = [tool("gcc"), *CFLAGS, "-o", str(partial), *map(str, sources)]
+    words = [tool("gcc"), *flags, "-o", str(partial), *map(str, sources)]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise LabError(f"{name} does not compile:\n{run.stderr}")

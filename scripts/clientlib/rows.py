@@ -94,6 +94,13 @@ def in_dom0() -> list[str]:
             rf"{stamp}{re.escape(build.expected_checksum())}$"]
 
 
+def in_domu() -> list[str]:
+    """What Linux in a domain beside dom0 must print on its console, which dom0 repeats."""
+    stamp = r"^\[ *\d+\.\d+\] L2\| "
+    return [*in_dom0(), stamp + r"domU\| L2 Linux \S+ \d", stamp + r"domU\| L2 cpus 1 hypervisor flag yes",
+            rf"{stamp}domU\| {re.escape(build.expected_checksum())}$", stamp + r"domU\| L2-RESULT pass"]
+
+
 LHV = BUILD / "lhv" / "lhv64.elf"
 
 CLIENTS = [
@@ -111,6 +118,8 @@ CLIENTS = [
     vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0"),
     Client("xen-pvh", "Xen with Linux as PVH dom0", in_dom0, kvm=False, disk=xen.disk,
            boot={"bochs_options": xen.BOCHS_OPTIONS}),
+    Client("xen-domu", "Xen with Linux as PVH dom0 and as PVH domU", in_domu, kvm=False, timeout=300.0,
+           disk=lambda: xen.disk(domu=True), boot={"bochs_options": xen.BOCHS_OPTIONS}),
     ourselves("xmhf-linux", "xmhf-nest, Linux", [r"^ok .* - nesting depth is"]),
     ourselves("xmhf-lhv", "xmhf-nest, lhv and its guests: exits and exceptions", [r"^# cases "], timeout=200.0,
               boot={"l1": f"multiboot2:{LHV},cases=ex*"}),
