@@ -19,14 +19,14 @@ LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kern
 	check-emu-all bench lhv-native lhv-l0
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/crash/xmhf.elf
+all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/crash/xmhf.elf
 
 help:
 	@echo 'make run            set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
 	@echo 'make demo           GRUB -> xmhf -> Debian Linux -> KVM -> Debian Linux, live, half a minute'
 	@echo 'make test           set up what is missing, and run all tests; the sum is the last line'
 	@echo
-	@echo 'make all            the hypervisor, with hypapp none and trace: build/*/xmhf.elf'
+	@echo 'make all            the hypervisor, with each hypapp: build/*/xmhf.elf'
 	@echo 'make HYPAPP=name build/name/xmhf.elf   with another hypapp'
 	@echo 'make check-style    format, layers, places of assembly, headers alone'
 	@echo 'make check          host tests under sanitizers, with gcc and clang'
@@ -137,7 +137,7 @@ $(BUILD)/$(1)/xmhf.elf: $(BUILD)/$(1)/multiboot.o xmhf/boot/multiboot.lds
 
 -include $$($(1)_OBJS:.o=.d)
 endef
-$(foreach h,$(sort none trace crash $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
+$(foreach h,$(sort none trace exitlog crash $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
 
 # --- lhv: the test guest, a 64-bit and a 32-bit build of the same sources ---
 

@@ -13,6 +13,8 @@ from .payloads import crash, payload, spoil
 
 NONE = BUILD / "none" / "xmhf.elf"
 TRACE = BUILD / "trace" / "xmhf.elf"
+EXITLOG = BUILD / "exitlog" / "xmhf.elf"
+LHV = BUILD / "lhv" / "lhv64.elf"
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Row:
     expect: list[str] = field(default_factory=list)
     forbid: list[str] = field(default_factory=list)
     expect_in_log: list[str] = field(default_factory=list)  # Bochs' log
+    expect_in_e9: list[str] = field(default_factory=list)  # port 0xE9
     expect_in_backtrace: list[str] = field(default_factory=list)  # with names
     check: Callable[[str], list[str]] | None = None  # problems of the serial output
     verdict: bool = True  # LAB-RESULT pass is expected
@@ -159,6 +162,14 @@ IN_L1 = [
         boot={"bochs_options": ["cpu: reset_on_triple_fault=1"]}),
 ]
 
+EXITLOG_LINE = r"^CPU\(0x00\): {} 0x[0-9a-f]{{16}} {} qual=0x{} ticks=\d+ tsc=\d+$"
+TRACED = [
+    Row("exitlog", "hypapp exitlog: a line for each exit of L1 and L2", [STARTED],
+        expect_in_e9=[EXITLOG_LINE.format("101", "vmlaunch", "0"), EXITLOG_LINE.format("201", "vmcall", "0"),
+                      EXITLOG_LINE.format("202", "ept-violation", "[0-9a-f]+")],
+        quick=True, boot={"xmhf": EXITLOG, "l1": f"multiboot:{LHV},cases=basics*"}),
+]
+
 CRASH = BUILD / "crash" / "xmhf.elf"
 HALTED = r"CPU{}  \] CPU is in long mode \(halted"
 
@@ -196,4 +207,4 @@ PANIC = [
     panic("ud", 4, "L0 executes an invalid instruction", r"exception 6 in L0", [r"crash\.c:\d+"]),
 ]
 
-BOOTS: list[Row] = [*MAIN, *MODELS, *FALLBACK, *OPTIONS, *BAD, *IN_L1, *PANIC]
+BOOTS: list[Row] = [*MAIN, *MODELS, *FALLBACK, *OPTIONS, *BAD, *IN_L1, *TRACED, *PANIC]

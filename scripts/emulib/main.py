@@ -27,6 +27,8 @@ def problems_of(row: Row, result: BootResult) -> list[str]:
     problems += [f"not found: {text!r}" for text in row.expect if not re.search(text, serial, re.MULTILINE)]
     log = (result.out / "log.txt").read_text(errors="replace") if row.expect_in_log else ""
     problems += [f"not in log.txt: {text!r}" for text in row.expect_in_log if not re.search(text, log, re.MULTILINE)]
+    e9 = result.e9.replace("\r", "") if row.expect_in_e9 else ""
+    problems += [f"not on port 0xE9: {text!r}" for text in row.expect_in_e9 if not re.search(text, e9, re.MULTILINE)]
     backtrace = "\n".join(result.backtrace)
     problems += [f"not in the backtrace: {text!r}" for text in row.expect_in_backtrace if not re.search(text, backtrace)]
     if row.check:
