@@ -232,8 +232,19 @@ static bool is_path(struct text word)
 	       cut(&rest, '=').length == word.length;
 }
 
-void cmdline_parse(const char *text, struct cmdline *result)
+/* Where the last word of @text begins; its end if it ends with a blank. */
+static const char *last_word(const char *text)
 {
+	const char *last = text + strlen(text);
+
+	while (last > text && !is_blank(last[-1]))
+		last--;
+	return last;
+}
+
+void cmdline_parse(const char *text, bool truncated, struct cmdline *result)
+{
+	const char *end = truncated ? last_word(text) : text + strlen(text);
 	struct text word;
 
 	memset(result, 0, sizeof(*result));
@@ -244,10 +255,13 @@ void cmdline_parse(const char *text, struct cmdline *result)
 	result->log_serial = result->log_vga = result->log_ring = true;
 	result->vmx = true;
 
+	if (truncated)
+		add_warning(result, (struct text){ end, strlen(end) },
+			    "too long: not read from this word on, which is cut off");
 	word = next_word(&text);
 	if (word.length && is_path(word))
 		word = next_word(&text);
-	for (; word.length; word = next_word(&text)) {
+	for (; word.length && word.start < end; word = next_word(&text)) {
 		const char *reason = read_word(word, result);
 
 		if (reason)

@@ -40,5 +40,7 @@ struct cmdline {
 /**
  * Reads the NUL-terminated @text.  The loader may put the image's path first: a first
  * word that starts with '/' or '(' and has no '=' is skipped.
+ * Of a @truncated text the last word is not obeyed, for it may be a part of one ("cpus=1" of
+ * "cpus=16"); the first warning says so and names it.
  */
-void cmdline_parse(const char *text, struct cmdline *result);
+void cmdline_parse(const char *text, bool truncated, struct cmdline *result);

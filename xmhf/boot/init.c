@@ -352,7 +352,7 @@ _Noreturn void boot_main(u32 magic, u32 information)
 	descriptor_tables_build(&early_cpu);
 	descriptor_tables_load(&early_cpu);
 	multiboot_error = multiboot_parse(magic, information, &boot_info);
-	cmdline_parse(boot_info.cmdline, &cmdline);
+	cmdline_parse(boot_info.cmdline, boot_info.cmdline_truncated, &cmdline);
 	start_log(multiboot_error);
 	cpu_set_control_registers();
 	if (multiboot_error)

@@ -12,7 +12,7 @@ static struct cmdline c;
 /* @text has no warning. */
 static void good(const char *text)
 {
-	cmdline_parse(text, &c);
+	cmdline_parse(text, false, &c);
 	ok(!c.warning_count, "'%s' has no warning, got '%s'", text,
 	   c.warning_count ? c.warnings[0].reason : "");
 }
@@ -29,7 +29,7 @@ static bool is_default(void)
 /* @word has one warning that contains @reason, and changes nothing. */
 static void bad(const char *word, const char *reason)
 {
-	cmdline_parse(word, &c);
+	cmdline_parse(word, false, &c);
 	ok(c.warning_count == 1 && strstr(c.warnings[0].reason, reason) &&
 		   !strcmp(c.warnings[0].word, word),
 	   "'%s': warning '%s', got %u '%s'", word, reason, c.warning_count,
@@ -49,10 +49,36 @@ static void test_first_word(void)
 	ok(!c.vmx, "blanks before the path");
 	bad("xmhf.elf", "not of the form");
 	bad("/serial=off", "unknown key");
-	cmdline_parse("cpus=1 /xmhf.elf", &c);
+	cmdline_parse("cpus=1 /xmhf.elf", false, &c);
 	is_u64(c.warning_count, 1, "a path that is not the first word");
-	cmdline_parse("/a /b", &c);
+	cmdline_parse("/a /b", false, &c);
 	is_u64(c.warning_count, 1, "two paths");
+}
+
+/* A loader's line that did not fit: no word is obeyed that may have been a longer one. */
+static void test_truncated(void)
+{
+	static const char *const reason = "too long: not read from this word on";
+	char text[400] = "";
+
+	cmdline_parse("vmx=off cpus=1", true, &c);
+	ok(!c.vmx && !c.cpus, "the words before the cut count, the one at the cut does not");
+	ok(c.warning_count == 1 && strstr(c.warnings[0].reason, reason) &&
+		   !strcmp(c.warnings[0].word, "cpus=1"),
+	   "the warning names it");
+	cmdline_parse("cpus=3 ", true, &c);
+	ok(c.cpus == 3 && c.warning_count == 1 && !c.warnings[0].word[0], "cut behind a blank");
+	cmdline_parse("cpus=3", true, &c);
+	ok(is_default() && c.warning_count == 1, "one word, cut off");
+	cmdline_parse("/boot/xm", true, &c);
+	ok(is_default() && c.warning_count == 1, "a path, cut off");
+	cmdline_parse("", true, &c);
+	ok(is_default() && c.warning_count == 1, "nothing");
+	for (unsigned int i = 0; i < CMDLINE_WARNINGS_MAX + 4; i++)
+		strcat(text, "frog=1 ");
+	cmdline_parse(strcat(text, "cpus=2"), true, &c);
+	ok(c.warning_count == CMDLINE_WARNINGS_MAX + 5 && strstr(c.warnings[0].reason, reason),
+	   "other warnings do not push it out");
 }
 
 static void test_serial(void)
@@ -152,19 +178,19 @@ static void test_warnings(void)
 
 	for (unsigned int i = 0; i < 20; i++)
 		strcat(text, "a_long_word_that_is_longer_than_the_space_for_words=1 ");
-	cmdline_parse(text, &c);
+	cmdline_parse(text, false, &c);
 	is_u64(c.warning_count, 20, "all are counted");
 	is_u64(strlen(c.warnings[15].word), sizeof(c.warnings[0].word) - 1, "words are cut off");
 	memset(text, 'x', 48);
 	text[47] = '\0';
-	cmdline_parse(text, &c);
+	cmdline_parse(text, false, &c);
 	ok(!strcmp(c.warnings[0].word, text), "a word that just fits");
 	text[47] = 'x';
 	text[48] = '\0';
-	cmdline_parse(text, &c);
+	cmdline_parse(text, false, &c);
 	text[47] = '\0';
 	ok(!strcmp(c.warnings[0].word, text), "a word with one character too many");
-	cmdline_parse("bad=1 cpus=3 worse=2", &c);
+	cmdline_parse("bad=1 cpus=3 worse=2", false, &c);
 	ok(c.warning_count == 2 && !strcmp(c.warnings[1].word, "worse=2"), "each is kept");
 	is_u64(c.cpus, 3, "good words between bad ones count");
 }
@@ -172,6 +198,7 @@ static void test_warnings(void)
 int main(void)
 {
 	test_first_word();
+	test_truncated();
 	test_serial();
 	test_others();
 	test_vmxcap();
