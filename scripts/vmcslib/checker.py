@@ -19,18 +19,18 @@ def sources() -> list:
     """The program, and of nested/entry the files of the checks: those that share entry_view.h."""
     entry = sorted(path for path in (ROOT / "nested" / "entry").glob("*.c")
                    if not path.name.endswith("_hw.c") and (
-                       path.name == "entry_values.c" or '"nested/entry/entry_view.h"' in path.read_text()))
+                       path.name in ("entry_values.c", "entry_msr_load.c") or '"nested/entry/entry_view.h"' in path.read_text()))
     if not entry:
         raise VmcsError("nested/entry has no checks")
     return [ROOT / "scripts" / "vmcs-check.c", *entry, ROOT / "nested" / "vmcs12" / "vmcs12.c",
-            ROOT / "xmhf" / "x86" / "vmcs.c"]
+            ROOT / "xmhf" / "x86" / "vmcs.c", ROOT / "xmhf" / "memory" / "mtrr.c"]
 
 
 def fingerprint() -> str:
     """Of everything that goes into the program."""
     state = hashlib.sha256(" ".join(FLAGS).encode())
     files = sources()
-    for folder in ("nested/entry", "nested/vmcs12", "xmhf/x86", "xmhf/lib", "xmhf/vmx"):
+    for folder in ("nested/entry", "nested/vmcs12", "xmhf/x86", "xmhf/lib", "xmhf/memory", "xmhf/vmx"):
         files += sorted((ROOT / folder).glob("*.h")) + sorted((ROOT / folder).glob("*.def"))
     files += OVERRIDE.rglob("*.h")
     for path in files:
@@ -71,17 +71,20 @@ def program() -> Path:
 
 
 class Rules:
-    """What the program answered: rules by number, and the failures of each run."""
+    """What the program answered: rules by number; of each run the failures, and what it cannot tell."""
 
     def __init__(self) -> None:
         self.rules = {}
         self.runs = []
+        self.unknown = []
 
     def take(self, line: str) -> None:
         """One line of its output."""
         word, _, rest = line.partition(" ")
         if word == "failed" or line == "failed":
-            self.runs.append([int(number) for number in rest.split()])
+            words = rest.split()
+            self.runs.append([int(word) for word in words if not word.endswith("?")])
+            self.unknown.append({int(word[:-1]) for word in words if word.endswith("?")})
         elif word == "rule":
             number, path, row, function, text = rest.split(" ", 4)
             self.rules[int(number)] = (path, int(row), function, text)

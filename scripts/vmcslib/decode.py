@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import qualification
+from . import instruction, qualification
+from .caps import DEFAULT1
 from .tables import msr_name, reason_name, sdm_words, tables
 
 CONTROL_WORDS = {
@@ -169,6 +170,8 @@ def parts(name: str, value: int, dump=None) -> list:
     """All parts of a field's value; bits nobody defines only where they are 1."""
     if name == "exit_qualification":
         return qualification_parts(value, dump)
+    if name == "exit_instruction_information":
+        return table_parts(instruction.layout(dump, value), value)
     if name in ("guest_ia32_pat", "host_ia32_pat"):
         return [Part(f"PA{n}", 0xFF << 8 * n, value >> 8 * n & 0xFF,
                      enumerator_words("memory_type", value >> 8 * n & 0xFF, "MEMORY_TYPE_"))
@@ -193,16 +196,21 @@ def qualification_parts(value: int, dump) -> list:
     reason = dump.get("exit_reason") if dump else None
     if reason is None:
         return []
+    rows = qualification.layout(reason & 0xFFFF, dump)
+    known = sum((1 << high + 1) - (1 << low) for _, high, low, _ in rows)
+    found = table_parts([row for row in rows if not row[0].startswith("LMSW") or qualification.is_lmsw(value)], value)
+    return found + (other_bits(value, known) if found else [])
+
+
+def table_parts(rows, value: int) -> list:
+    """The parts of a layout of rows (label, high bit, low bit, names of the values)."""
     found = []
-    known = 0
-    for label, high, low, names in qualification.layout(reason & 0xFFFF, dump):
+    for label, high, low, names in rows:
         mask = (1 << high + 1) - (1 << low)
         part = extract(value, mask)
         meaning = names(part) if callable(names) else names.get(part, "") if names else ""
-        known |= mask
-        if not label.startswith("LMSW") or qualification.is_lmsw(value):
-            found.append(Part(label, mask, part, meaning))
-    return found + (other_bits(value, known) if found else [])
+        found.append(Part(label, mask, part, meaning))
+    return found
 
 
 def error_code_parts(name: str, value: int, dump) -> list:
@@ -230,10 +238,25 @@ def describe(name: str, value: int, dump=None) -> str:
     unnamed = [part for part in found if re.fullmatch(r"bit \d+", part.label)]
     named = [part.text() for part in found
              if part not in unnamed and (part.value or not part.is_bit and part.meaning or part.label == "DPL")]
-    if unnamed:
-        word = "reserved" if name in CONTROL_WORDS else "bits"
-        named.append(f"{word} {ranges([part.mask.bit_length() - 1 for part in unnamed])}")
+    bits = {part.mask.bit_length() - 1 for part in unnamed}
+    if name in CONTROL_WORDS:
+        named += reserved_text(name, value, bits)
+    elif bits:
+        named.append(f"bits {ranges(sorted(bits))}")
     return ", ".join(named)
+
+
+def reserved_text(name: str, value: int, bits: set) -> list:
+    """Reserved bits of a control word that are not as every processor wants them."""
+    named = sum(mask for _, mask, _ in layout(name))
+    default1 = DEFAULT1.get(CONTROL_WORDS[name].lower(), 0) & ~named
+    expected = {bit for bit in range(32) if default1 >> bit & 1}
+    words = []
+    if bits - expected:
+        words.append(f"reserved {ranges(sorted(bits - expected))}")
+    if value and expected - bits:
+        words.append(f"reserved {ranges(sorted(expected - bits))} of default1 not set")
+    return words
 
 
 def ranges(numbers: list) -> str:
@@ -267,9 +290,24 @@ def special_text(name: str, value: int, dump):
         return tables().errors.get(value, "reserved") if value else ""
     if name.endswith("_selector") and value == 0:
         return "null"
+    if name == "exit_instruction_information" and dump:
+        return operand_text(value, dump)
     if name == "exit_qualification" and dump and dump.get("exit_reason") is not None:
-        return qualification.whole(dump.get("exit_reason") & 0xFFFF, value, dump)
+        reason = dump.get("exit_reason") & 0xFFFF
+        if instruction.has_displacement(reason):
+            return f"displacement {instruction.signed(value)}"
+        return qualification.whole(reason, value, dump)
     return None
+
+
+def operand_text(value: int, dump):
+    """The operands of the instruction that exited, as a person writes them; None when only parts tell."""
+    operand = instruction.operand(dump, value)
+    if not operand:
+        return None
+    sizes = [f"{part.meaning} {part.label.removesuffix(' size')}" for part in parts("exit_instruction_information", value, dump)
+             if part.label.endswith(" size") and part.meaning]
+    return ", ".join([operand, *sizes])
 
 
 def msr_text(index: int, value: int) -> str:

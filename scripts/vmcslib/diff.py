@@ -152,7 +152,8 @@ def part_rows(field, states, dumps, paint: Paint) -> list:
     """The parts that differ; for two dumps with + and -, for three as columns."""
     found = [dict_of_parts(field.name, one, dump) if isinstance(one, int) else None
              for one, dump in zip(states, dumps)]
-    if not any(found) or field.name == "exit_qualification" and reasons_differ(dumps):
+    by_reason = field.name in ("exit_qualification", "exit_instruction_information")
+    if not any(found) or by_reason and reasons_differ(dumps):
         return whole_meanings(field, states, dumps)
     rows = []
     labels = dict.fromkeys(label for table in found if table for label in table)
@@ -167,7 +168,7 @@ def part_rows(field, states, dumps, paint: Paint) -> list:
 
 
 def reasons_differ(dumps) -> bool:
-    """Whether the exit qualifications are of different exit reasons."""
+    """Whether what depends on the exit reason cannot be compared bit by bit."""
     return len({dump.get("exit_reason") for dump in dumps}) > 1
 
 

@@ -64,6 +64,14 @@ def describe(descriptor: int, high: int = None) -> str:
             f"access rights 0x{access_rights(descriptor):08x}" + (f"; {notes}" if notes else ""))
 
 
+def words_of_arguments(words: list) -> list:
+    """The descriptors of a command line, where each word may be a number."""
+    if all(re.fullmatch(r"(0x)?[0-9a-fA-F]{1,16}", word) for word in words) \
+            and not (len(words) % 8 == 0 and all(len(word) == 2 for word in words)):
+        return [int(word, 16) for word in words]
+    return words_of(" ".join(words))
+
+
 def words_of(text: str) -> list:
     """The 64-bit numbers of a text: 0x00af9b000000ffff, or a hex dump of bytes."""
     found = [int(word, 16) for word in re.findall(r"\b0x([0-9a-fA-F]{1,16})\b", text)]

@@ -47,10 +47,9 @@ class Values:
 
     def add(self, dump: Dump, field, value: int) -> int:
         """The number of a value in its dump's context."""
-        context = dump.get("exit_reason") if field.name == "exit_qualification" else \
-            dump.get("exit_interruption_information") if field.name.endswith("error_code") else None
-        if field.name == "exit_qualification":
-            context = (context, dump.get("exit_interruption_information"), dump.number)
+        context = dump.get("exit_interruption_information") if field.name.endswith("error_code") else None
+        if field.name in ("exit_qualification", "exit_instruction_information"):
+            context = (dump.get("exit_reason"), dump.get("exit_interruption_information"), dump.number)
         key = (field.name, value, context)
         if key not in self.index:
             found = parts(field.name, value, dump)

@@ -45,14 +45,16 @@ DESCRIPTIONS = {
             "VMCS01, VMCS12 and VMCS02 of its last moment side by side.\n"
             "Exit status 0 no difference, 1 differences, 2 trouble.",
     "check": "Runs the hypervisor's own VM-entry checks, compiled for this machine, on a dump and lists\n"
-             "every rule it breaks with the SDM's section.  A rule that depends on something the log does\n"
-             "not tell is \"not checkable\", never \"ok\".  Exit status 1 if a rule is broken.",
+             "every rule it breaks with the SDM's section; entries of MSR lists too, where the log has them.\n"
+             "A rule that depends on something the log does not tell is \"not checkable\", never \"ok\".\n"
+             "Exit status 1 if a rule is broken.",
     "as-c": "Prints the dump as C: the settings of a test case that recreates it.",
     "html": "Writes one self-contained page: dumps side by side with search and filter, bit fields that\n"
             "unfold, the exit timeline, totals.  It needs no network.",
     "gdt": "Decodes segment descriptors: 0x00af9b000000ffff, or bytes in memory order; with --selector\n"
            "looks one up and compares its RPL with the DPL.",
-    "exits": "Statistics of an exit trace in the columns of `perf kvm stat`.",
+    "exits": "Statistics of an exit trace in the columns of `perf kvm stat`: a table for each level (101 from L1,\n"
+             "201 from L2 to L1, 202 from L2 handled by L0), then how the exits spread over the time.",
     "bisect-vmxcap": "Finds the capability bits that an L1 needs: hides bits with vmxcap.NAME=0 words on L0's\n"
                      "command line, in groups and one at a time, and reruns until the rest is minimal.",
 }
@@ -142,14 +144,16 @@ def add_gdt(one) -> None:
 def add_exits(one) -> None:
     """exits"""
     add_files(one)
-    one.add_argument("--by", default="reason", metavar="KEY[,KEY]",
-                     help=f"group by {', '.join(exits.KEYS)} (default: reason)")
+    one.add_argument("--by", default="", metavar="KEY[,KEY]",
+                     help=f"one table, grouped by {', '.join(exits.KEYS)} (default: a table of reasons for each level)")
     one.add_argument("--kind", action="append", choices=("101", "102", "201", "202", "exit"),
                      help="only this kind (101 102 concern L1, 201 202 L2)")
     one.add_argument("--reason", action="append", help="only this exit reason")
     one.add_argument("-c", "--cpu", type=lambda text: int(text, 0), help="only this CPU")
     one.add_argument("--sort", choices=("time", "samples"), default="samples", help="order (default: samples)")
     one.add_argument("--top", type=int, default=0, metavar="N", help="only the first N groups, or the last N exits")
+    one.add_argument("--timeline", type=int, metavar="N",
+                     help=f"a timeline of N rows, 0 for none (default: {exits.TIMELINE_ROWS} when there is no --by)")
     one.add_argument("--trace", action="store_true", help="the exits themselves, in the form of our own logs")
 
 
@@ -214,8 +218,8 @@ def moment(inputs: Inputs, word: str, extra: str) -> list:
 
 def run_gdt(options) -> int:
     """vmcs gdt"""
-    text = [sys.stdin.read() if word == "-" else word for word in options.descriptors]
-    words = [number for one in text for number in gdt.words_of(one)]
+    words = gdt.words_of(sys.stdin.read()) if options.descriptors == ["-"] \
+        else gdt.words_of_arguments(options.descriptors)
     print(gdt.table(words, options.selector))
     if options.selector is not None:
         print(gdt.check_selector(options.selector, words))
@@ -226,7 +230,7 @@ def run_exits(options) -> int:
     """vmcs exits"""
     options.by = [key for key in options.by.split(",") if key]
     unknown = [key for key in options.by if key not in exits.KEYS]
-    if unknown or not options.by:
+    if unknown:
         raise VmcsError(f"--by {','.join(unknown)}: known: {', '.join(exits.KEYS)}")
     wanted = [(name, reason_of_name(name)) for name in options.reason or ()]
     for name, number in wanted:
@@ -237,6 +241,8 @@ def run_exits(options) -> int:
     for path in options.files:
         log = inputs.log(path)
         require_exits(log)
+        if len(options.files) > 1:
+            print(f"== {log.source}")
         print(exits.trace(log, options) if options.trace else exits.report(log, options))
     return 0
 

@@ -65,13 +65,13 @@ class CpuLines:
             self.log.reject(number, line, "a field with two values")
             return False
         if value == "unavailable":
-            self.dump_for(number, int(cpu, 16), tag, mark, info.name).absent.add(info.name)
+            self.dump_for(number, int(cpu, 16), tag, info.name, mark == ":" or name != info.name).absent.add(info.name)
             return True
         parsed = self.value(value, info, mark)
         if parsed is None:
             self.log.reject(number, line, f"value is not 0x and {info.digits} digits: cut short?")
             return False
-        self.dump_for(number, int(cpu, 16), tag, mark, info.name).values[info.name] = parsed
+        self.dump_for(number, int(cpu, 16), tag, info.name, mark == ":" or name != info.name).values[info.name] = parsed
         return True
 
     def value(self, text: str, info, mark: str):
@@ -85,13 +85,15 @@ class CpuLines:
             return int(text, 16)
         return None
 
-    def dump_for(self, number: int, cpu: int, tag: str, mark: str, name: str) -> Dump:
+    def dump_for(self, number: int, cpu: int, tag: str, name: str, theirs: bool) -> Dump:
         """The dump being printed under this tag on this CPU; a new one when @name was there."""
         dump = self.open.get((cpu, tag))
         if dump is None or name in dump.values or name in dump.absent:
-            dump = Dump(self.log.source, "xmhf64" if mark == ":" else "ours", number, cpu, tag)
+            dump = Dump(self.log.source, "ours", number, cpu, tag)
             self.log.dumps.append(dump)
             self.open[cpu, tag] = dump
+        if theirs:
+            dump.format = "xmhf64"
         dump.last_line = number
         return dump
 

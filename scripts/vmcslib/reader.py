@@ -62,13 +62,15 @@ def require_dumps(log: Log) -> None:
     """A log without a dump is an error that says what was looked for."""
     if not log.dumps:
         hint = f"; {log.unparsed_count} lines came close (-v shows them)" if log.unparsed_count else ""
-        raise VmcsError(f"{log.source}: no VMCS dump in {log.lines} lines{hint}\n{LOOKED_FOR}")
+        other = f"\nit has an exit trace of {len(log.exits)} exits: `vmcs exits` and `vmcs html` read that" if len(log.exits) else ""
+        raise VmcsError(f"{log.source}: no VMCS dump in {log.lines} lines{hint}{other}\n{LOOKED_FOR}")
 
 
 def require_exits(log: Log) -> None:
     """The same for an exit trace."""
     if not len(log.exits) and not log.header.get("failures"):
-        raise VmcsError(f"{log.source}: no exit trace in {log.lines} lines\n{LOOKED_FOR_EXITS}")
+        other = f"\nit has {len(log.dumps)} VMCS dumps: `vmcs list` shows them" if log.dumps else ""
+        raise VmcsError(f"{log.source}: no exit trace in {log.lines} lines{other}\n{LOOKED_FOR_EXITS}")
 
 
 class Selector:
@@ -114,6 +116,8 @@ class Selector:
             # A tag may be a number too; then it is meant.
             is_tag = any(self.bare in (dump.tag, dump.moment) for dump in log.dumps)
             self.tag, self.n = (self.bare, self.n) if is_tag else (self.tag, int(self.bare))
+        if self.tag is not None and not any(self.tag in (dump.tag, dump.moment) for dump in log.dumps):
+            self.tag = self.only_tag_with(log)
         found = [dump for dump in log.dumps if self.accepts(dump)]
         if self.before is not None:
             found = found[-1:]
@@ -125,6 +129,16 @@ class Selector:
         if not found:
             raise VmcsError(f"{log.source}: no dump is {self.text!r}; there are: {known_tags(log)}")
         return found
+
+
+    def only_tag_with(self, log: Log) -> str:
+        """The one tag or moment that contains the user's word, which is none itself."""
+        tags = {dump.tag for dump in log.dumps if self.tag in dump.tag}
+        moments = {dump.moment for dump in log.dumps if self.tag in dump.moment}
+        found = moments if len(moments) == 1 else tags
+        if len(found) > 1:
+            raise VmcsError(f"{log.source}: {self.tag!r} is a part of several tags: {', '.join(sorted(found))}")
+        return found.pop() if found else self.tag
 
 
 def known_tags(log: Log) -> str:

@@ -29,7 +29,7 @@ def is_rare(field, value) -> bool:
 def show(dump, every: bool = False, paint: Paint = None, width: int = 100) -> str:
     """The whole dump as text."""
     paint = paint or Paint("never")
-    out = [paint("head", dump.title()) + f"  [{dump.format}, number {dump.number}]", summary(dump), ""]
+    out = [paint("head", dump.title()) + f"  [{dump.format}, number {dump.number}]", *filter(None, [summary(dump)]), ""]
     folded = unknown = 0
     for group in GROUPS:
         fields = [field for field in tables().fields if field.group == group]
