@@ -20,6 +20,7 @@
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
@@ -263,6 +264,9 @@ static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 		handled(vcpu, reason);
 		return NESTED_HIDDEN;
 	case EPT02_FIXED:
+		/* A step has copies of EPT02's tables: it begins again with what they are now. */
+		if (vcpu->step.active)
+			guest_end_step(vcpu);
 		return handled(vcpu, reason);
 	case EPT02_UNEXPECTED:
 		ept_exit_start_over(vcpu);
@@ -404,11 +408,13 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 	struct vmcs12_slot *slot = nested->current;
 	u32 launch = !slot->vmcs02_launched;
 
-	ept02_ept01_check(&nested->ept02, machine.ept.generation);
-	if (nested->context) {
-		if (ept02_entering(&nested->ept02, nested->context))
-			invept(INVEPT_SINGLE_CONTEXT, nested->context->eptp02);
-	}
+	/* First: what it finds may change EPT01's generation. */
+	if (nested->context && nested->context->must_compare)
+		ept02_settle(&nested->ept02, nested->context);
+	if (nested->ept02.ept01_generation != machine.ept.generation)
+		ept02_ept01_check(&nested->ept02, machine.ept.generation);
+	if (nested->context && ept02_take_flush(&nested->ept02, nested->context))
+		invept(INVEPT_SINGLE_CONTEXT, nested->context->eptp02);
 	slot->vmcs02_launched = true;
 	slot->launching = launch;
 	return launch;

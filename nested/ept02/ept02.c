@@ -98,12 +98,7 @@ bool ept02_entering(struct ept02 *ept, struct ept02_context *context)
 {
 	if (context->must_compare)
 		ept02_settle(ept, context);
-	context->has_run = true;
-	if (!context->must_flush)
-		return false;
-	context->must_flush = false;
-	ept->statistics.flushes++;
-	return true;
+	return ept02_take_flush(ept, context);
 }
 
 void ept02_reset(struct ept02 *ept)

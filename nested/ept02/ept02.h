@@ -61,6 +61,7 @@ struct ept02_context {
 	bool sets_flags;   /* accessed and dirty flags for EPT */
 	bool must_flush;   /* see invariant 4 */
 	bool must_compare; /* L1 said INVEPT */
+	bool compare_all;  /* without asking the record of writes */
 	bool has_run;	   /* L2 may have run with it since the last flush */
 };
 
@@ -161,6 +162,17 @@ struct ept02_context *ept02_context(struct ept02 *ept, u64 eptp12);
  */
 bool ept02_entering(struct ept02 *ept, struct ept02_context *context);
 
+/** The second part of ept02_entering(), for who has called ept02_settle() itself. */
+static inline bool ept02_take_flush(struct ept02 *ept, struct ept02_context *context)
+{
+	context->has_run = true;
+	if (!context->must_flush)
+		return false;
+	context->must_flush = false;
+	ept->statistics.flushes++;
+	return true;
+}
+
 /**
  * An EPT violation of L2 at @address with the processor's @qualification.  Reads EPT12, sets its
  * flags, fills EPT02.
@@ -180,9 +192,11 @@ enum ept02_result ept02_handle_misconfiguration(struct ept02 *ept, struct ept02_
 /**
  * L1's INVEPT, single-context with @eptp12, or all-context.  A few stores: the contexts are
  * compared with EPT12 at their next entry, however often L1 said INVEPT before it, and then lose
- * what changed, nothing else.  The processor's INVEPT is left to ept02_entering() too.  It also
- * drops combined mappings, made from L2's own paging structures, and L1 may rely on that; so one
- * flush is due even if nothing changed, unless L2 has not run since the last one.
+ * what changed, nothing else.  The record of writes says which tables to compare; all-context
+ * compares all of them (docs/decisions/0010-who-writes-ept12.md).  The processor's INVEPT is left
+ * to ept02_entering() too.  It also drops combined mappings, made from L2's own paging structures,
+ * and L1 may rely on that; so one flush is due even if nothing changed, unless L2 has not run since
+ * the last one.
  */
 void ept02_invept_single(struct ept02 *ept, u64 eptp12);
 void ept02_invept_all(struct ept02 *ept);
@@ -197,7 +211,7 @@ bool ept02_settle(struct ept02 *ept, struct ept02_context *context);
  */
 void ept02_ept01_changed(struct ept02 *ept, l1pa_t first, u64 size, u64 generation);
 
-/** EPT01 has @generation: drops everything if that is not the one EPT02 was made from. */
+/** EPT01 has @generation: drops what changed since the one EPT02 was made from. */
 void ept02_ept01_check(struct ept02 *ept, u64 generation);
 
 /** Drops all contexts. */

@@ -14,6 +14,9 @@
  */
 bool ept02_lower_lookup(l1pa_t address, struct ept01_translation *out);
 
+/** What EPT01's change to @generation changed; false: not known any more. */
+bool ept02_lower_change(u64 generation, struct ept01_range *out);
+
 /**
  * Asks for a record of writes to @page from now on; returns the present time of the record, one
  * clock for all pages.  Calling it again for the same page is allowed and cheap.

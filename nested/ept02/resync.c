@@ -14,6 +14,7 @@
 struct resync {
 	struct ept02 *ept;
 	struct ept02_context *context;
+	bool all; /* tables are compared, written or not */
 	bool changed;
 };
 
@@ -110,7 +111,7 @@ static void resync_table(struct resync *r, struct ept02_table *table)
 {
 	u64 lines;
 
-	if (ept12_page_was_written(table->base, table->tracked_since))
+	if (r->all || ept12_page_was_written(table->base, table->tracked_since))
 		compare_table(r, table);
 	if (table->level == 1)
 		return;
@@ -130,13 +131,13 @@ static void resync_table(struct resync *r, struct ept02_table *table)
 
 bool ept02_settle(struct ept02 *ept, struct ept02_context *context)
 {
-	struct resync r = { .ept = ept, .context = context };
+	struct resync r = { .ept = ept, .context = context, .all = context->compare_all };
 
 	if (!context->must_compare)
 		return false;
-	context->must_compare = false;
+	context->must_compare = context->compare_all = false;
 	ept->statistics.resyncs++;
-	if (ept12_any_was_written(context->tracked_since)) {
+	if (ept12_any_was_written(context->tracked_since) || r.all) {
 		context->tracked_since = ept12_track(context->root->base);
 		resync_table(&r, context->root);
 	}
@@ -157,8 +158,10 @@ void ept02_invept_all(struct ept02 *ept)
 	unsigned int i;
 
 	for (i = 0; i < ept->contexts_used; i++) {
-		if (ept->contexts[i].root)
-			invept(&ept->contexts[i]);
+		if (!ept->contexts[i].root)
+			continue;
+		invept(&ept->contexts[i]);
+		ept->contexts[i].compare_all = true;
 	}
 }
 
@@ -248,8 +251,21 @@ void ept02_ept01_changed(struct ept02 *ept, l1pa_t first, u64 size, u64 generati
 	}
 }
 
+/* Obeys the changes up to @generation one by one; false if not all of them are known. */
+static bool follow_changes(struct ept02 *ept, u64 generation)
+{
+	for (u64 next = ept->ept01_generation + 1; next - 1 != generation; next++) {
+		struct ept01_range change;
+
+		if (!ept02_lower_change(next, &change))
+			return false;
+		ept02_ept01_changed(ept, l1pa(change.base), change.size, next);
+	}
+	return true;
+}
+
 void ept02_ept01_check(struct ept02 *ept, u64 generation)
 {
-	if (generation != ept->ept01_generation)
+	if (generation != ept->ept01_generation && !follow_changes(ept, generation))
 		ept02_ept01_changed(ept, l1pa(0), ~0ULL, generation);
 }

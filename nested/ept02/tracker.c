@@ -5,11 +5,15 @@
  * the first write on any CPU sets it.  Finding flags set, harvest() gives their pages a new
  * time, clears the flags, and makes all CPUs forget again, once for all of them.
  *
+ * L2 writes through EPT02, which leaves EPT01's flags alone.  So EPT01 remembers what was lent to
+ * an EPT02.  A page that is lent while it is tracked counts as written always.  One that was
+ * lent before, perhaps as a part of a large page, is taken back when it is armed: all CPUs drop
+ * it from their EPT02 before L2 runs there again, and it is lent anew if L2 still wants it.
+ *
  * Shared by all CPUs under EPT01's lock.  A page that does not fit counts as written always, and so
  * does everything where the processor has no dirty flags for EPT.
  *
- * Not seen: writes by devices, and writes by L2 through an EPT02 translation that is older than
- * the tracking of the page (docs/decisions, "write tracker").
+ * Not seen: writes by devices (docs/decisions/0010-who-writes-ept12.md).
  */
 #include "nested/ept02/tracker.h"
 
@@ -26,16 +30,16 @@ struct tracked {
 	u64 page;
 	volatile u64 *entry; /* of EPT01 */
 	u64 written;	     /* time of the last write that was found */
-	bool armed;
-	bool always; /* L2 can write to it: not seen in EPT01 */
-	u16 next;    /* in its hash chain */
+	bool armed;	     /* since all CPUs were seen to have forgotten the set flag */
+	bool always;	     /* L2 can write to it: not seen in EPT01 */
+	u16 next;	     /* in its hash chain */
 };
 
 static struct tracked pages[TRACKED_PAGES];
 static u16 heads[HASH_HEADS];
 static u32 used, hand;
 static u64 now = 1, last_written = 1;
-static bool overflowed;
+static bool any_untraced; /* a page does not fit, or L2 can write to one */
 
 static u32 hash(u64 page)
 {
@@ -70,9 +74,10 @@ static struct tracked *take_record(void)
 	}
 	if (used < TRACKED_PAGES)
 		return &pages[used++];
-	overflowed = true;
+	any_untraced = true;
 	t = &pages[hand++ % TRACKED_PAGES];
 	unlink_page(t);
+	ept01_page_release((u64 *)(uptr)t->entry);
 	return t;
 }
 
@@ -82,7 +87,7 @@ static void add(u64 page)
 	struct tracked *t;
 
 	if (!entry) {
-		overflowed = true;
+		any_untraced = true;
 		return;
 	}
 	t = take_record();
@@ -114,7 +119,23 @@ static bool needs_arming(const struct tracked *t)
 	return !t->armed || (*t->entry & EPT_DIRTY);
 }
 
-/* Notes all writes since the last time; arms what was written. */
+/* Takes @t's page back from all EPT02s; they learn it from EPT01's generation. */
+static void recall(struct tracked *t)
+{
+	if (!t->always && ept01_is_lent((u64 *)(uptr)t->entry))
+		ept01_recall(&machine.ept, l1pa(t->page));
+}
+
+static void set_armed(struct tracked *t, bool armed)
+{
+	__atomic_store_n(&t->armed, armed, __ATOMIC_RELEASE);
+}
+
+/*
+ * Notes all writes since the last time; arms what was written.  Until all CPUs have forgotten, a
+ * page is not armed, so that who asks meanwhile without the lock comes here and waits for it; its
+ * time is that of the end, since until then a write may leave no trace.
+ */
 static void harvest(void)
 {
 	u64 found = 0;
@@ -123,14 +144,20 @@ static void harvest(void)
 		if (!needs_arming(&pages[i]))
 			continue;
 		found++;
-		pages[i].written = now + 1;
-		pages[i].armed = true;
+		set_armed(&pages[i], false);
 		__atomic_and_fetch(pages[i].entry, ~EPT_DIRTY, __ATOMIC_RELAXED);
+		recall(&pages[i]);
 	}
 	if (!found)
 		return;
-	last_written = ++now;
 	ept01_flush_all_cpus();
+	last_written = ++now;
+	for (u32 i = 0; i < used; i++) {
+		if (pages[i].armed)
+			continue;
+		pages[i].written = now;
+		set_armed(&pages[i], true);
+	}
 }
 
 static bool any_to_harvest(void)
@@ -151,7 +178,7 @@ bool ept12_any_was_written(u64 time)
 		harvest();
 		ept01_unlock();
 	}
-	return overflowed || last_written > time;
+	return any_untraced || last_written > time;
 }
 
 bool ept12_page_was_written(l1pa_t page, u64 time)
@@ -193,26 +220,53 @@ void l1_memory_written(l1pa_t address)
 		__atomic_or_fetch(t->entry, EPT_DIRTY, __ATOMIC_RELAXED);
 }
 
-bool ept02_lower_lookup(l1pa_t address, struct ept01_translation *out)
+bool ept02_lower_change(u64 generation, struct ept01_range *out)
 {
-	enum ept01_result result = EPT01_DONE;
+	return ept01_change(&machine.ept, generation, out);
+}
+
+void l1_memory_written_anywhere(void)
+{
+	for (u32 i = 0; i < used; i++)
+		__atomic_or_fetch(pages[i].entry, EPT_DIRTY, __ATOMIC_RELAXED);
+}
+
+/* Maps what is mapped when it is first used: device memory above RAM. */
+static bool map(l1pa_t address)
+{
+	enum ept01_result result = ept01_map_on_demand(&machine.ept, address);
+
+	if (result == EPT01_FLUSH) {
+		ept01_flush_all_cpus();
+		ept01_flushed(&machine.ept);
+		result = ept01_map_on_demand(&machine.ept, address);
+	}
+	return result == EPT01_DONE || result == EPT01_PRESENT;
+}
+
+/* As ept02_lower_lookup(), under the lock, for what is not lent or not mapped. */
+static bool lend(l1pa_t address, struct ept01_translation *out)
+{
 	struct tracked *t;
 
-	if (!ept01_walk(&machine.ept, address, out)) {
-		/* Device memory above RAM is mapped when it is first used. */
-		ept01_lock();
-		result = ept01_map_on_demand(&machine.ept, address);
-		if (result == EPT01_FLUSH) {
-			ept01_flush_all_cpus();
-			ept01_flushed(&machine.ept);
-			result = ept01_map_on_demand(&machine.ept, address);
-		}
-		ept01_unlock();
-		if (result != EPT01_DONE || !ept01_walk(&machine.ept, address, out))
-			return false;
-	}
-	t = out->page_size == PAGE_SIZE && used ? find(align_down(address.v, PAGE_SIZE)) : NULL;
+	if (!ept01_lend(&machine.ept, address, out) &&
+	    !(map(address) && ept01_lend(&machine.ept, address, out)))
+		return false;
+	t = out->page_size == PAGE_SIZE ? find(align_down(address.v, PAGE_SIZE)) : NULL;
 	if (t)
-		t->always = true;
+		t->always = any_untraced = true;
 	return true;
+}
+
+bool ept02_lower_lookup(l1pa_t address, struct ept01_translation *out)
+{
+	bool found;
+
+	/* What is lent stays lent until the generation changes, which ends what comes of this. */
+	if (ept01_walk(&machine.ept, address, out) && out->lent)
+		return true;
+	ept01_lock();
+	found = lend(address, out);
+	ept01_unlock();
+	return found;
 }

@@ -148,13 +148,11 @@ static bool log_is_full(const struct touch *t)
 static void log_page(struct touch *t)
 {
 	struct ept02_log *log = &t->ept->log;
-	u64 *place;
+	u64 page = align_down(t->address, PAGE_SIZE);
 
 	if (!log->on)
 		return;
-	place = l1_memory_view(l1pa(log->page.v + log->index * sizeof(*place)), sizeof(*place));
-	if (place)
-		*place = align_down(t->address, PAGE_SIZE);
+	l1_memory_write(l1pa(log->page.v + log->index * sizeof(page)), &page, sizeof(page));
 	log->index--;
 }
 

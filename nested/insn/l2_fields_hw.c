@@ -14,6 +14,7 @@
 #include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
 #include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
@@ -107,6 +108,7 @@ static void write_field(struct nested *nested, u64 address, enum vmcs_index fiel
 		vmcs_load(nested->current->vmcs02);
 	} else if (v) {
 		vmcs12_set(v, field, value);
+		l1_memory_written(l1pa(address));
 	}
 }
 

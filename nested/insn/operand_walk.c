@@ -8,6 +8,7 @@
 #include "nested/insn/operand_space.h"
 #include "xmhf/lib/bits.h"
 #include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
 
@@ -84,6 +85,7 @@ static bool set_flags(l1pa_t address, u32 bytes, u64 old, u64 flags)
 
 	if (!view)
 		return true;
+	l1_memory_written(address);
 	if (bytes == 4)
 		return __atomic_compare_exchange_n((u32 *)view, &old32, old32 | (u32)flags, false,
 						   __ATOMIC_RELAXED, __ATOMIC_RELAXED);

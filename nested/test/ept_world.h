@@ -55,6 +55,25 @@ void *l1_memory_view(l1pa_t address, u64 size)
 	return (u8 *)world_memory[page] + address.v % 4096;
 }
 
+void l1_memory_write(l1pa_t address, const void *in, u64 size)
+{
+	void *view = l1_memory_view(address, size);
+
+	if (view)
+		memcpy(view, in, size);
+}
+
+/* What the test says that EPT01's change to a generation changed. */
+static struct ept01_range world_change;
+static u64 world_changes_known;
+
+bool ept02_lower_change(u64 generation, struct ept01_range *out)
+{
+	(void)generation;
+	*out = world_change;
+	return world_changes_known && world_changes_known--;
+}
+
 /* First 4 KiB page of the EPT01 page that holds page @number, and its size in pages. */
 static u64 world_lower_first(u64 number, u64 *pages)
 {

@@ -72,6 +72,36 @@ bool ept01_walk(const struct ept01 *ept, l1pa_t address, struct ept01_translatio
 	return is_found;
 }
 
+bool ept01_lend(struct ept01 *ept, l1pa_t address, struct ept01_translation *out)
+{
+	ok(is_locked, "EPT01 is lent under its lock");
+	return ept01_walk(ept, address, out);
+}
+
+/* Nothing is lent here: test_tracker_lent.c is about that. */
+bool ept01_is_lent(const u64 *entry)
+{
+	(void)entry;
+	return false;
+}
+
+void ept01_recall(struct ept01 *ept, l1pa_t page)
+{
+	(void)ept, (void)page;
+	ok(false, "nothing to recall");
+}
+
+void ept01_page_release(u64 *entry)
+{
+	ok(entry >= entries && entry < entries + PAGES, "an entry of EPT01");
+}
+
+bool ept01_change(const struct ept01 *ept, u64 generation, struct ept01_range *out)
+{
+	(void)ept, (void)generation, (void)out;
+	return false;
+}
+
 enum ept01_result ept01_map_on_demand(struct ept01 *ept, l1pa_t address)
 {
 	enum ept01_result result = on_demand[on_demand_calls++ & 1];
@@ -247,7 +277,7 @@ static void test_lower(void)
 	tracker_begin_copy(&copies[page], address_of(page));
 	ok(tracker_is_current(&copies[page], address_of(page)), "a copy");
 	is_found = true;
-	found = (struct ept01_translation){ hpa(0), 7, 2 * MIB, MEMORY_TYPE_WB };
+	found = (struct ept01_translation){ hpa(0), 7, 2 * MIB, MEMORY_TYPE_WB, false };
 	ok(ept02_lower_lookup(address_of(page + 1), &out) && out.page_size == 2 * MIB, "found");
 	ok(tracker_is_current(&copies[page], address_of(page)), "another page");
 	found.page_size = PAGE_SIZE;

@@ -95,7 +95,8 @@ void slots_write_back(struct nested *nested, struct vmcs12_slot *slot)
 void slots_clear(struct nested *nested, u64 address)
 {
 	struct vmcs12_slot *slot = slots_find(nested, address);
-	struct vmcs12_region *region;
+	const struct vmcs12_region *region;
+	const u32 launched = 0;
 
 	if (slot && slot->active) {
 		slot->launched = false;
@@ -103,6 +104,7 @@ void slots_clear(struct nested *nested, u64 address)
 		return;
 	}
 	region = l1_memory_view(l1pa(address), sizeof(*region));
-	if (region)
-		region->launched = 0;
+	if (region && region->launched)
+		l1_memory_write(l1pa(address + offsetof(struct vmcs12_region, launched)), &launched,
+				sizeof(launched));
 }

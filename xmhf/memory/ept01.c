@@ -27,6 +27,9 @@
 /* Bits that the processor ignores mark overrides. */
 #define OVERRIDDEN BIT(52)
 #define OWN_PAGE   BIT(53) /* address and memory type are those of ept01_map_page() */
+/* Others of them serve those who look at dirty flags. */
+#define PINNED BIT(54) /* ept01_page_entry() gave it away */
+#define LENT   BIT(55) /* ept01_lend() */
 
 static u64 size_of_level(unsigned int level)
 {
@@ -81,6 +84,30 @@ static bool take_page(struct ept01 *ept, hpa_t *page)
 		return false;
 	ept->pages++;
 	return true;
+}
+
+/* A new generation, in which the @size bytes at @base differ. */
+static void note_change(struct ept01 *ept, u64 base, u64 size)
+{
+	u64 generation = ept->generation + 1;
+
+	ept->changes[generation % EPT01_CHANGES] = (struct ept01_range){ base, size };
+	__atomic_store_n(&ept->generation, generation, __ATOMIC_RELEASE);
+}
+
+bool ept01_change(const struct ept01 *ept, u64 generation, struct ept01_range *out)
+{
+	const volatile struct ept01_range *change = &ept->changes[generation % EPT01_CHANGES];
+
+	*out = (struct ept01_range){ change->base, change->size };
+	/* The place may be written for a generation that is not there yet. */
+	return __atomic_load_n(&ept->generation, __ATOMIC_ACQUIRE) - generation < EPT01_CHANGES - 1;
+}
+
+/* What an entry keeps when it gets another value: its holder may have missed a write. */
+static u64 kept_bits(u64 entry)
+{
+	return entry & PINNED ? PINNED | EPT_DIRTY : 0;
 }
 
 enum part { NONE, SOME, ALL };
@@ -235,22 +262,43 @@ static u64 *find_entry(const struct ept01 *ept, u64 address, unsigned int *level
 	return entry;
 }
 
+/* Where @entry, of @level, leads for @address. */
+static bool translate(u64 entry, u64 address, unsigned int level, struct ept01_translation *out)
+{
+	u64 size = size_of_level(level);
+
+	if (!is_present(entry))
+		return false;
+	out->address = hpa(align_down(entry & EPT_ADDRESS, size) | (address & (size - 1)));
+	out->rights = entry & EPT_RWX;
+	out->page_size = size;
+	out->type = (enum memory_type)field_get(entry, EPT_MEMORY_TYPE);
+	out->lent = entry & LENT;
+	return true;
+}
+
 bool ept01_walk(const struct ept01 *ept, l1pa_t address, struct ept01_translation *out)
 {
 	unsigned int level;
-	u64 entry, size;
+	u64 entry;
 
 	if (address.v >= ept->limit)
 		return false;
 	entry = *find_entry(ept, address.v, &level);
-	if (!is_present(entry))
+	return translate(entry, address.v, level, out);
+}
+
+bool ept01_lend(struct ept01 *ept, l1pa_t address, struct ept01_translation *out)
+{
+	unsigned int level;
+	u64 *entry;
+
+	if (address.v >= ept->limit)
 		return false;
-	size = size_of_level(level);
-	out->address = hpa(align_down(entry & EPT_ADDRESS, size) | (address.v & (size - 1)));
-	out->rights = entry & EPT_RWX;
-	out->page_size = size;
-	out->type = (enum memory_type)field_get(entry, EPT_MEMORY_TYPE);
-	return true;
+	entry = find_entry(ept, address.v, &level);
+	if (is_present(*entry))
+		__atomic_or_fetch(entry, LENT, __ATOMIC_RELAXED);
+	return translate(*entry, address.v, level, out);
 }
 
 /* Puts a table that nothing leads to any more on the list; the link makes entry 0 absent. */
@@ -263,7 +311,7 @@ static void push_evicted(struct ept01 *ept, hpa_t table)
 
 /*
  * Unlinks from @table, for addresses from @base on, the tables that lie at or above @from and
- * hold no override.  Returns whether @table itself is such a table now.
+ * hold no override and no pinned entry.  Returns whether @table itself is such a table now.
  */
 static bool evict_below(struct ept01 *ept, hpa_t table, u64 base, unsigned int level, u64 from)
 {
@@ -274,7 +322,7 @@ static bool evict_below(struct ept01 *ept, hpa_t table, u64 base, unsigned int l
 		u64 address = base + i * size_of_level(level);
 		hpa_t child = table_of(*entry);
 
-		if (*entry & OVERRIDDEN)
+		if (*entry & (OVERRIDDEN | PINNED))
 			evictable = false;
 		if (!is_table(*entry, level))
 			continue;
@@ -301,7 +349,7 @@ static enum ept01_result run_out(struct ept01 *ept, unsigned int wanted)
 		evict_below(ept, ept->root, 0, TOP_LEVEL, 0);
 	if (!ept->evicted_count)
 		return EPT01_FULL;
-	ept->generation++;
+	note_change(ept, 0, ~0ULL);
 	return EPT01_FLUSH;
 }
 
@@ -414,8 +462,8 @@ enum ept01_result ept01_set_permission(struct ept01 *ept, l1pa_t page, u64 right
 		leaf = *entry;
 	else
 		make_leaf(ept, page.v, 1, &leaf);
-	set_entry(entry, field_set(leaf, EPT_RWX, rights) | OVERRIDDEN);
-	ept->generation++;
+	set_entry(entry, field_set(leaf, EPT_RWX, rights) | OVERRIDDEN | kept_bits(*entry));
+	note_change(ept, page.v, PAGE_SIZE);
 	return EPT01_DONE;
 }
 
@@ -431,19 +479,47 @@ enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 r
 	result = reach_page(ept, page.v, &entry);
 	if (result != EPT01_DONE)
 		return result;
-	set_entry(entry, to.v | rights | field_make(EPT_MEMORY_TYPE, type) | OVERRIDDEN | OWN_PAGE);
-	ept->generation++;
+	set_entry(entry, to.v | rights | field_make(EPT_MEMORY_TYPE, type) | OVERRIDDEN | OWN_PAGE |
+				 kept_bits(*entry));
+	note_change(ept, page.v, PAGE_SIZE);
 	return EPT01_DONE;
 }
 
 u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page)
 {
+	unsigned int level;
 	u64 *entry;
 
-	if (!is_page(ept, page) || page.v >= ept->eager_end ||
-	    reach_page(ept, page.v, &entry) != EPT01_DONE || !is_present(*entry))
+	if (!is_page(ept, page) || page.v >= ept->eager_end)
 		return NULL;
+	entry = find_entry(ept, page.v, &level);
+	/* Nothing is evicted for the sake of flags. */
+	if (!is_present(*entry) || free_pages(ept) < level - 1 + RESERVED_PAGES ||
+	    reach_page(ept, page.v, &entry) != EPT01_DONE)
+		return NULL;
+	__atomic_or_fetch(entry, PINNED, __ATOMIC_RELAXED);
 	return entry;
+}
+
+void ept01_page_release(u64 *entry)
+{
+	__atomic_and_fetch(entry, ~PINNED, __ATOMIC_RELAXED);
+}
+
+bool ept01_is_lent(const u64 *entry)
+{
+	return *entry & LENT;
+}
+
+void ept01_recall(struct ept01 *ept, l1pa_t page)
+{
+	u64 base = align_down(page.v, size_of_level(2));
+	unsigned int level;
+	u64 *first = find_entry(ept, base, &level);
+
+	for (u64 i = 0; level == 1 && i < ENTRIES; i++)
+		__atomic_and_fetch(&first[i], ~LENT, __ATOMIC_RELAXED);
+	note_change(ept, base, size_of_level(2));
 }
 
 void ept01_restore(struct ept01 *ept, l1pa_t page)
@@ -457,8 +533,8 @@ void ept01_restore(struct ept01 *ept, l1pa_t page)
 	if (!(*entry & OVERRIDDEN))
 		return;
 	make_leaf(ept, page.v, 1, &leaf);
-	set_entry(entry, leaf);
-	ept->generation++;
+	set_entry(entry, leaf | kept_bits(*entry));
+	note_change(ept, page.v, PAGE_SIZE);
 }
 
 static void retype_table(struct ept01 *ept, hpa_t table, u64 base, unsigned int level);
@@ -470,8 +546,8 @@ static void retype_page(struct ept01 *ept, u64 *entry, u64 address, unsigned int
 	u64 leaf;
 
 	if (make_leaf(ept, address, level, &leaf)) {
-		set_entry(entry,
-			  field_set(*entry, EPT_MEMORY_TYPE, field_get(leaf, EPT_MEMORY_TYPE)));
+		leaf = field_set(*entry, EPT_MEMORY_TYPE, field_get(leaf, EPT_MEMORY_TYPE));
+		set_entry(entry, leaf | kept_bits(leaf));
 		return;
 	}
 	if (!take_page(ept, &child)) {
@@ -502,5 +578,5 @@ void ept01_retype(struct ept01 *ept, const struct mtrr_state *mtrr)
 		return;
 	ept->mtrr = *mtrr;
 	retype_table(ept, ept->root, 0, TOP_LEVEL);
-	ept->generation++;
+	note_change(ept, 0, ~0ULL);
 }

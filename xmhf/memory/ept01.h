@@ -13,6 +13,7 @@
  * `generation`, or returned EPT01_FLUSH, every CPU must execute INVEPT before its old
  * translations may be taken for gone, and whatever was derived from EPT01 is stale.
  * Mapping what was absent does not change the generation: absence is not cached.
+ * ept01_change() says what a generation changed, for whoever wants to keep the rest.
  */
 #pragma once
 
@@ -21,6 +22,8 @@
 #include "xmhf/x86/vmx.h"
 
 #define EPT01_HIDDEN_MAX 8
+/** So many generations back ept01_change() knows. */
+#define EPT01_CHANGES 16
 
 struct ept01_range {
 	u64 base, size;
@@ -45,8 +48,9 @@ struct ept01 {
 	u64 limit;     /* first address that is not mapped */
 	u64 eager_end; /* what lies below was mapped by ept01_build() */
 	u64 generation;
-	hpa_t evicted;		    /* list of tables waiting for ept01_flushed() */
-	unsigned int evicted_count; /* tables in it */
+	struct ept01_range changes[EPT01_CHANGES]; /* of generation n at n % EPT01_CHANGES */
+	hpa_t evicted;				   /* list of tables waiting for ept01_flushed() */
+	unsigned int evicted_count;		   /* tables in it */
 };
 
 enum ept01_result {
@@ -69,6 +73,7 @@ struct ept01_translation {
 	u64 rights; /* EPT_READ, EPT_WRITE, EPT_EXECUTE */
 	u64 page_size;
 	enum memory_type type;
+	bool lent; /* ept01_lend() was called for this page */
 };
 
 /** Tables, the root included, that ept01_build() uses if the pool has them. */
@@ -110,10 +115,36 @@ enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 r
 
 /**
  * The entry that maps the 4 KiB page at @page, made by splitting larger pages; translations stay as
- * they are.  For the accessed and dirty flags in it.  NULL where nothing is mapped, or the pool is
- * exhausted.  The pointer stays good: tables of eagerly mapped memory are never freed.
+ * they are.  For the accessed and dirty flags in it.  NULL where nothing is mapped, or the pool has
+ * no room.  The pointer stays good until ept01_page_release(): the entry's table is not evicted.
+ * What else changes such an entry sets its dirty flag.
  */
 u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page);
+
+/** Gives back an @entry of ept01_page_entry(), which may be asked for again. */
+void ept01_page_release(u64 *entry);
+
+/**
+ * As ept01_walk(), and notes that somebody else's tables lead past EPT01 to the page of EPT01, of
+ * whatever size, that holds @address: what is written through them leaves no dirty flag here.  The
+ * note is inherited when the page is split.
+ */
+bool ept01_lend(struct ept01 *ept, l1pa_t address, struct ept01_translation *out);
+
+/** Claim: the 4 KiB page at @entry, of ept01_page_entry(), was lent, alone or with others. */
+bool ept01_is_lent(const u64 *entry);
+
+/**
+ * Takes back the 2 MiB around @page, which is mapped by 4 KiB pages: a change, so that whoever made
+ * tables of his own from them drops these; and nothing of it is lent any more.
+ */
+void ept01_recall(struct ept01 *ept, l1pa_t page);
+
+/**
+ * What the change to @generation changed.  Returns false if that is too long ago.  May be called
+ * without the lock.
+ */
+bool ept01_change(const struct ept01 *ept, u64 generation, struct ept01_range *out);
 
 /** Ends any override of the 4 KiB page at @page. */
 void ept01_restore(struct ept01 *ept, l1pa_t page);

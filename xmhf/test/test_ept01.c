@@ -236,7 +236,7 @@ static void test_pointer(void)
 
 static void is_walk(u64 address, u64 to, u64 rights, u64 size, u64 type)
 {
-	struct ept01_translation t = { { 1 }, 0, 0, 0 };
+	struct ept01_translation t = { .address = { 1 } };
 	bool found = ept01_walk(&ept, l1pa(address), &t);
 
 	ok(found && t.address.v == to && t.rights == rights && t.page_size == size &&
@@ -496,6 +496,93 @@ static void test_full(void)
 }
 
 /* A pool shared with others, in a machine too large for the pages EPT01 may take. */
+/* Entries given away for their flags stay where they are, whatever is evicted around them. */
+static void test_page_entries(void)
+{
+	u64 *entry[64], page[64];
+	unsigned int count = 0, evictions = 0;
+	bool same = true;
+
+	start(40);
+	settings.physical_address_width = 46;
+	build();
+	while (count < 64) {
+		page[count] = (4 + 2 * count) * MIB + 0x3000;
+		entry[count] = ept01_page_entry(&ept, l1pa(page[count]));
+		if (!entry[count])
+			break;
+		count++;
+	}
+	ok(count > 8 && count < 64, "the pool has room for %u entries, not for all", count);
+	for (u64 i = 1; i < 100; i++) {
+		if (ept01_map_on_demand(&ept, l1pa(i * 512 * GIB)) == EPT01_FLUSH) {
+			evictions++;
+			ept01_flushed(&ept);
+		}
+	}
+	ok(evictions, "tables were evicted");
+	for (u64 i = 0; i < 20; i++) {
+		if (ept01_set_permission(&ept, l1pa((401 + 2 * i) * MIB), EPT_READ) == EPT01_FLUSH)
+			ept01_flushed(&ept);
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		u64 was = *entry[i];
+
+		*entry[i] = 0;
+		same &= !walk(page[i]).present;
+		*entry[i] = was;
+		same &= walk(page[i]).address == page[i];
+	}
+	ok(same, "all entries are still in use");
+}
+
+static void test_page_entry_flags(void)
+{
+	l1pa_t page = l1pa(0x604000);
+	u64 *entry;
+
+	start(POOL_PAGES);
+	build();
+	entry = ept01_page_entry(&ept, page);
+	ept01_set_permission(&ept, page, EPT_READ);
+	ok(*entry & EPT_DIRTY, "a change of an entry that somebody holds: perhaps written");
+	ept01_page_release(entry);
+	ept01_restore(&ept, page);
+	ok(!(*entry & EPT_DIRTY), "of one given back: nobody asks");
+	ok(ept01_page_entry(&ept, page) == entry, "it can be had again");
+}
+
+static void test_lending(void)
+{
+	struct ept01_translation t;
+	struct ept01_range change;
+	u64 *entry, generation;
+
+	start(POOL_PAGES);
+	build();
+	ok(ept01_walk(&ept, l1pa(0x600000), &t) && !t.lent, "nothing is lent at first");
+	ok(ept01_lend(&ept, l1pa(0x612345), &t) && t.address.v == 0x612345, "a walk");
+	ok(!ept01_lend(&ept, l1pa(L0_BASE), &t), "of what is L1's");
+	ok(ept01_walk(&ept, l1pa(0x600000), &t) && t.lent, "a large page is lent as a whole");
+	entry = ept01_page_entry(&ept, l1pa(0x601000));
+	ok(entry && ept01_is_lent(entry), "and so are its parts");
+	ok(ept01_walk(&ept, l1pa(0x800000), &t) && !t.lent, "but not what lies behind");
+	generation = ept.generation;
+	ept01_recall(&ept, l1pa(0x601000));
+	ok(!ept01_is_lent(entry), "taken back");
+	ok(ept01_walk(&ept, l1pa(0x7ff000), &t) && !t.lent, "with all of the 2 MiB");
+	is_u64(ept.generation, generation + 1, "as a change");
+	ok(ept01_change(&ept, ept.generation, &change) && change.base == 0x600000 &&
+		   change.size == 2 * MIB,
+	   "of these 2 MiB");
+	for (unsigned int i = 0; i < EPT01_CHANGES; i++)
+		ept01_set_permission(&ept, l1pa(0x900000), i % 2 ? EPT_RWX : EPT_READ);
+	ok(!ept01_change(&ept, generation + 1, &change), "which is forgotten after a while");
+	ok(ept01_change(&ept, ept.generation, &change) && change.base == 0x900000 &&
+		   change.size == 4096,
+	   "the last is known");
+}
+
 static void test_shared_pool(void)
 {
 	enum ept01_result result;
@@ -662,6 +749,9 @@ int main(void)
 	test_eviction();
 	test_flush_protocol();
 	test_full();
+	test_page_entries();
+	test_page_entry_flags();
+	test_lending();
 	test_shared_pool();
 	test_retype_full();
 	test_random(EPT01_POOL_PAGES_MIN, FULL_CAPS);

@@ -2,6 +2,7 @@
 /* Ending an instruction of the guest, and giving it exceptions. */
 #include "xmhf/vmx/guest_event_hw.h"
 
+#include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/vmcs_hw.h"
 
 void guest_advance_rip(u64 rflags)
@@ -75,6 +76,7 @@ void guest_end_step(struct vcpu *vcpu)
 	u64 proc1 = vmcs_read(VMCS_processor_based_controls) & ~(u64)PROC1_MONITOR_TRAP_FLAG;
 
 	vcpu->step.active = false;
+	l1_memory_written_anywhere(); /* the dirty flags of the step's own tables are lost */
 	vmcs_write(VMCS_eptp, vcpu->step.eptp);
 	vmcs_write(VMCS_processor_based_controls,
 		   vcpu->step.monitor_trap ? proc1 | PROC1_MONITOR_TRAP_FLAG : proc1);

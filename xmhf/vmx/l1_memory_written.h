@@ -9,3 +9,6 @@
  * tracker, nested/ept02/tracker.c, which sees the writes of L1 itself in EPT01's dirty flags.
  */
 void l1_memory_written(l1pa_t address);
+
+/** L1 ran on tables other than EPT01: it may have written to any page.  Implemented there too. */
+void l1_memory_written_anywhere(void);
