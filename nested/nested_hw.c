@@ -420,12 +420,29 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 	return launch;
 }
 
+/* What L0 holds for L1 on this CPU: tables and contexts of EPT02, VMCS12s with their VMCS02s. */
+static void count_held(const struct nested *nested, u64 result[3])
+{
+	const struct ept02 *ept = &nested->ept02;
+
+	result[0] = ept->tables_count - ept->free_count;
+	result[1] = result[2] = 0;
+	for (u32 i = 0; i < EPT02_CONTEXTS; i++)
+		result[1] += ept->contexts[i].root != NULL;
+	for (u32 i = 0; i < NESTED_SLOTS; i++)
+		result[2] += nested->slots[i].address != NO_VMCS;
+}
+
 bool nested_read_counters(const struct vcpu *vcpu, u64 group, u64 result[3])
 {
 	const struct nested_statistics *s;
 
-	if (!vcpu->nested || group > 2)
+	if (!vcpu->nested || group > 3)
 		return false;
+	if (group == 3) {
+		count_held(vcpu->nested, result);
+		return true;
+	}
 	s = &vcpu->nested->statistics;
 	result[0] = group == 0 ? s->entries : group == 1 ? s->hardware_refused : s->aborts;
 	result[1] = group == 0 ? s->reflected : group == 1 ? s->ept02_restarts : 0;

@@ -13,6 +13,7 @@
 
 #define HYPERCALL_VERSION	  0x0u	 /* RBX version, RCX depth, RDX hypapp */
 #define HYPERCALL_HIDDEN_MEMORY	  0x1u	 /* RBX base, RCX size, RDX refused accesses */
+#define HYPERCALL_COUNTERS	  0x2u	 /* (group): docs/hypercalls.md */
 #define HYPERCALL_TRACE_INFO	  0x100u /* RBX CPUs, RCX slots, RDX ring capacity */
 #define HYPERCALL_TRACE_HISTOGRAM 0x101u /* (cpu, slot): RBX count, RCX ticks */
 #define HYPERCALL_TRACE_ENTRY	  0x102u /* (cpu, n): RBX RIP, RCX slot | ticks << 32, RDX qual. */

@@ -3,6 +3,7 @@
  * l1probe: run by /init of L1's Linux in the lab.
  *   l1probe              all checks; ends with the line LAB-RESULT pass|fail n/m
  *   l1probe stage NAME   one line with the time-stamp counter
+ *   l1probe resources NAME   what the hypervisor holds for this machine; nothing without one
  *   l1probe histogram    the exits the hypervisor application `trace` counted
  *   l1probe stop         stops the emulator
  */
@@ -54,12 +55,16 @@ int main(int argc, char **argv)
 		print_stage(argv[2]);
 		return 0;
 	}
+	if (argc == 3 && strcmp(argv[1], "resources") == 0) {
+		print_resources(argv[2]);
+		return 0;
+	}
 	if (argc == 2 && strcmp(argv[1], "histogram") == 0) {
 		print_histogram();
 		return 0;
 	}
 	if (argc == 2 && strcmp(argv[1], "stop") == 0)
 		return stop();
-	fprintf(stderr, "usage: l1probe [stage NAME | histogram | stop]\n");
+	fprintf(stderr, "usage: l1probe [stage NAME | resources NAME | histogram | stop]\n");
 	return 2;
 }

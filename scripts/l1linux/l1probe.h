@@ -52,3 +52,6 @@ void check_histogram(void);
 
 /** Prints that histogram and checks nothing; prints nothing when there is no `trace`. */
 void print_histogram(void);
+
+/** Prints what the hypervisor holds for every CPU of L1, a line each; nothing without one. */
+void print_resources(const char *when);

@@ -72,6 +72,10 @@ static bool read_counter(struct vcpu *vcpu, struct hypapp_hypercall *call)
 		call->result[1] = c->vmclear;
 		call->result[2] = vcpu->cpu.nmi_count;
 		return true;
+	case 6:
+		call->result[0] = machine.pool.free;
+		call->result[1] = machine.pool.count;
+		return true;
 	default:
 		return nested_read_counters(vcpu, call->argument1 - 2, call->result);
 	}
