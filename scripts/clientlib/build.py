@@ -13,11 +13,12 @@ from lablib.paths import BUILD, L1LINUX, cached, tool
 OUT = BUILD / "clients"
 CFLAGS = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
 QEMU_SHARE = Path("/usr/share/qemu")
-QEMU_FIRMWARE = ("qboot.rom", "bios-microvm.bin", "linuxboot_dma.bin")
+SEABIOS = Path("/usr/share/seabios/bios-256k.bin")
+QEMU_FIRMWARE = ("qboot.rom", "bios-microvm.bin", "linuxboot_dma.bin", "multiboot_dma.bin", "kvmvapic.bin")
 L2_DIRECTORIES = ("bin", "dev", "proc")
 L2_APPLETS = ("sh", "mount", "echo", "grep")
 # The innermost kernel's words: those of L1's, less what only the lab's machine needs.
-L2_WORDS = (f"{initramfs.BASE_WORDS} {initramfs.BOCHS_WORDS} pci=off "
+L2_WORDS = (f"{initramfs.BASE_WORDS} {initramfs.BOCHS_WORDS} "
             f"initcall_blacklist={','.join(initramfs.NOT_NEEDED)}")
 
 
@@ -34,8 +35,8 @@ def keep(name: str, data: bytes, mode: int = 0o644) -> Path:
 
 
 def program(name: str, folder: Path, flags: tuple[str, ...] = ()) -> Path:
-    """A static program of all C files of @folder; cached by their contents."""
-    sources = sorted(folder.glob("*.c"))
+    """A static program of all C and assembly files of @folder; cached by their contents."""
+    sources = sorted(folder.glob("*.[cS]"))
     inputs = [path.read_bytes() for path in sources + sorted(folder.glob("*.h"))]
     flags = (*CFLAGS, *flags)
     target = OUT / f"{name}-{initramfs.digest(*inputs, ' '.join(flags).encode())}"
@@ -88,10 +89,16 @@ def shared_libraries(path: str) -> list[str]:
 
 
 def qemu_files() -> list[str]:
-    """What L1's Linux needs to boot a Linux under Debian's QEMU for microvm."""
+    """What L1's Linux needs to boot a guest under Debian's small QEMU, which has microvm and q35."""
     program_path = tool("qemu-system-x86_64-microvm")
     firmware = [f"share/{name}={QEMU_SHARE / name}" for name in QEMU_FIRMWARE]
+    firmware.append(f"share/{SEABIOS.name}={SEABIOS}")
     return [*l2_files(), f"bin/qemu={program_path}", *shared_libraries(program_path), *firmware]
+
+
+def lhv_files() -> list[str]:
+    """What L1's Linux needs to boot lhv, our own hypervisor, under QEMU."""
+    return [*qemu_files(), f"l2/lhv={BUILD / 'lhv' / 'lhv64.elf'}"]
 
 
 def vmm_files() -> list[str]:

@@ -16,15 +16,6 @@
 #define LARGE_PAGE	   0x200000ull
 #define TSS_ADDRESS	   0xfffbd000ul
 #define MOST_LEAVES	   128
-#define PAGE_TABLES	   0x9000u /* PML4, PDPT, four page directories */
-#define GDT		   0x8000u
-#define BOOT_CS		   0x10
-#define BOOT_DS		   0x18
-#define PTE_PRESENT_WRITE  3ull
-#define PDE_LARGE	   0x80ull
-#define CR0_PE_ET_NE_PG	   0x80000031ull
-#define CR4_PAE		   0x20ull
-#define EFER_LME_LMA	   0x500ull
 #define ECX_HYPERVISOR	   (1u << 31)
 #define ECX_TSC_DEADLINE   (1u << 24)
 #define LEAF_EXTENDED_TOPO 0xbu
@@ -63,18 +54,28 @@ int must_ioctl(int fd, unsigned long request, const void *argument, const char *
 
 #define MUST(fd, request, argument) must_ioctl(fd, request, argument, #request)
 
+void vm_set_slot(struct vm *vm, u32 slot, u64 at, void *memory, u64 size)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = at,
+		.memory_size = memory ? size : 0,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	MUST(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
 /* Aligned, so that the kernel can use large pages. */
 static void give_memory(struct vm *vm)
 {
-	struct kvm_userspace_memory_region region = { .memory_size = vm->size };
 	u8 *at = mmap(NULL, vm->size + LARGE_PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (at == MAP_FAILED)
 		die("%llu bytes of memory", (unsigned long long)vm->size);
 	vm->memory = at + (-(uintptr_t)at & (LARGE_PAGE - 1));
-	region.userspace_addr = (uintptr_t)vm->memory;
-	MUST(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	vm_set_slot(vm, 0, 0, vm->memory, vm->size);
 }
 
 /* What KVM can do, plus what it leaves to us to say: a hypervisor, the CPU's number. */
@@ -133,52 +134,6 @@ void vm_create(struct vm *vm, u32 cpus, u64 size)
 		create_vcpu(vm, id);
 }
 
-static void map_first_4g(struct vm *vm)
-{
-	u64 *pml4 = (u64 *)(vm->memory + PAGE_TABLES), *pdpt = pml4 + 512, *pd = pdpt + 512;
-
-	pml4[0] = (PAGE_TABLES + 0x1000) | PTE_PRESENT_WRITE;
-	for (u64 i = 0; i < 4; i++)
-		pdpt[i] = (PAGE_TABLES + 0x2000 + i * 0x1000) | PTE_PRESENT_WRITE;
-	for (u64 i = 0; i < 4 * 512; i++)
-		pd[i] = i * LARGE_PAGE | PTE_PRESENT_WRITE | PDE_LARGE;
-}
-
-static struct kvm_segment flat_segment(u16 selector, bool is_code)
-{
-	return (struct kvm_segment){
-		.limit = 0xffffffff,
-		.selector = selector,
-		.type = is_code ? 11 : 3,
-		.present = 1,
-		.s = 1,
-		.l = is_code,
-		.db = !is_code,
-		.g = 1,
-	};
-}
-
-void vm_start_at(struct vm *vm, u64 entry)
-{
-	static const u64 gdt[4] = { 0, 0, 0x00af9b000000ffffull, 0x00cf93000000ffffull };
-	struct kvm_regs regs = { .rip = entry, .rsi = ZERO_PAGE, .rflags = 2 };
-	struct kvm_sregs sregs;
-	int fd = vm->vcpu[0].fd;
-
-	map_first_4g(vm);
-	memcpy(vm->memory + GDT, gdt, sizeof(gdt));
-	MUST(fd, KVM_GET_SREGS, &sregs);
-	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = sizeof(gdt) - 1 };
-	sregs.cs = flat_segment(BOOT_CS, true);
-	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = flat_segment(BOOT_DS, false);
-	sregs.cr0 = CR0_PE_ET_NE_PG;
-	sregs.cr3 = PAGE_TABLES;
-	sregs.cr4 = CR4_PAE;
-	sregs.efer = EFER_LME_LMA;
-	MUST(fd, KVM_SET_SREGS, &sregs);
-	MUST(fd, KVM_SET_REGS, &regs);
-}
-
 static void end(int status)
 {
 	pthread_mutex_lock(&end_lock);
@@ -210,13 +165,6 @@ static int unexpected_exit(const struct vcpu *vcpu)
 	return 1;
 }
 
-/* Memory that is not there reads as ones, as on a PC. */
-static void answer_mmio(struct kvm_run *run)
-{
-	if (!run->mmio.is_write)
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
-}
-
 /* One KVM_RUN; true when the guest ended. */
 static bool run_once(struct vm *vm, struct vcpu *vcpu, int *status)
 {
@@ -230,11 +178,11 @@ static bool run_once(struct vm *vm, struct vcpu *vcpu, int *status)
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO:
 		pthread_mutex_lock(&device_lock);
-		over = device_access(vm, vcpu->run, status);
+		over = vm->on_port(vm, vcpu->run, status);
 		pthread_mutex_unlock(&device_lock);
 		return over;
 	case KVM_EXIT_MMIO:
-		answer_mmio(vcpu->run);
+		vm->on_mmio(vcpu->run);
 		return false;
 	case KVM_EXIT_INTR:
 		return false;
