@@ -9,6 +9,8 @@ from lablib.verdict import views
 L0_ROW = re.compile(r"^PROBE exits total (\d{3}) (\S+) +(\d+) +(\d+) ", re.MULTILINE)
 KVM_ROW = re.compile(r"^KVM-STATS (\S+) +(\d+)\s*$", re.MULTILINE)
 STAGE = re.compile(r"^PROBE (\S+) tsc=(\d+)\s*$", re.MULTILINE)
+CHURN = re.compile(r"^PROBE churn rounds=(\d+) pages=(\d+) ticks=(\d+)\s*$", re.MULTILINE)
+TAP = re.compile(r"^L2\| (ok|not ok) \d+ - (\S+)(.*)$", re.MULTILINE)
 
 
 @dataclass
@@ -18,6 +20,7 @@ class Counts:
     exits: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     kvm: dict[str, int] = field(default_factory=dict)
     stages: list[tuple[str, int]] = field(default_factory=list)
+    churn: int | None = None  # ticks per page of a memory slot that was taken away and put back
 
     def total(self, kind: str) -> tuple[int, int]:
         """Count and ticks of all exits of one kind."""
@@ -25,8 +28,8 @@ class Counts:
         return sum(count for count, _ in rows), sum(ticks for _, ticks in rows)
 
     def ticks_between(self, first: str, last: str) -> int | None:
-        """Ticks from one stage to another; None when one is missing."""
-        at = dict(self.stages)
+        """Ticks from one stage to another, the first of each name; None when one is missing."""
+        at = dict(reversed(self.stages))
         return at[last] - at[first] if first in at and last in at else None
 
 
@@ -39,7 +42,14 @@ def parse(serial: str) -> Counts:
     for name, value in KVM_ROW.findall(text):
         counts.kvm[name] = counts.kvm.get(name, 0) + int(value)
     counts.stages = [(name, int(tsc)) for name, tsc in STAGE.findall(text)]
+    for rounds, pages, ticks in CHURN.findall(text):
+        counts.churn = round(int(ticks) / int(rounds) / int(pages))
     return counts
+
+
+def verdicts_of_lhv(serial: str) -> dict[str, str]:
+    """What lhv as L2 said of each of its cases: ok, not ok or SKIP."""
+    return {name: "SKIP" if "# SKIP" in rest else word for word, name, rest in TAP.findall(views(serial)[1])}
 
 
 def per_level(counts: Counts) -> list[str]:

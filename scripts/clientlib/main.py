@@ -25,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--only", choices=("native", "xmhf"), help="one of the two sides")
     run.add_argument("--xmhf", type=Path, default=rows.XMHF, metavar="PATH", help="the hypervisor")
     run.add_argument("--show", action="store_true", help="show what the levels print")
+    run.add_argument("--words", default="", metavar="WORDS", help="more words for L1's Linux")
+    run.add_argument("--no-trace", action="store_true", help="do not run what failed again to log its VM exits")
     demo = commands.add_parser("demo", help="GRUB -> xmhf -> Linux -> KVM -> Linux, live",
                                description="Boots GRUB2, the hypervisor, Debian's Linux, KVM and Debian's Linux, "
                                "and shows which level speaks. Exit status 0: all levels said what they must.")
@@ -65,7 +67,8 @@ def dispatch(options: argparse.Namespace) -> int:
     if options.command == "table":
         return table.write(options.check)
     sides = (options.only,) if options.only else ("native", "xmhf")
-    return runs.run_all(chosen(options), sides, options.xmhf, options.show)
+    return runs.run_all(chosen(options), sides,
+                        runs.Options(options.xmhf, options.show, not options.no_trace, options.words))
 
 
 def main(arguments: list[str]) -> int:

@@ -17,6 +17,8 @@ XMHF = BUILD / "trace" / "xmhf.elf"
 HIDE_POSTED = "vmxcap.PIN_PROCESS_POSTED_INTERRUPTS=0"
 # ... and natively KVM is told not to use them.
 NO_APICV = "kvm_intel.enable_apicv=0"
+# Where KVM cannot enter a guest it says what was in the VMCS.
+DUMP = "kvm_intel.dump_invalid_vmcs=1"
 
 
 @dataclass
@@ -32,8 +34,9 @@ class Client:
     ourselves: bool = False  # L1 is this hypervisor, with `boot` as its guest
     cpus: int = 1
     memory: int = 768
-    timeout: float = 120.0
+    timeout: float = 600.0
     quick: bool = False
+    as_natively: bool = False  # the innermost has many verdicts: those of the native run are right
     boot: dict = field(default_factory=dict)
     disk: Callable[[], Path] | None = None  # what L1 boots from, when it is not Linux
 
@@ -44,6 +47,8 @@ class Client:
         if self.disk is not None:
             config.l1 = f"raw:{self.disk()}"
         config.out = BUILD / "clients" / "runs" / f"{self.name}-{'native' if native else 'xmhf'}"
+        if self.kvm:
+            config.l1_cmdline += f" {DUMP}"
         if self.ourselves:
             self.put_ourselves(config, native, xmhf)
         elif native:
@@ -78,8 +83,21 @@ def vmm(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Cl
 
 def qemu(name: str, what: str, words: str = "", vcpus: int = 1, **settings) -> Client:
     """Debian's KVM in L1 and Debian's QEMU with Debian's kernel as L2."""
-    words = f"rdinit=/init-vmm clients.vmm=qemu clients.cpus={vcpus} {words}".strip()
+    words = f"rdinit=/init-vmm clients.vmm=microvm clients.cpus={vcpus} {words}".strip()
     return Client(name, what, lambda: innermost(vcpus), build.qemu_files, words, **settings)
+
+
+def seabios(name: str, what: str, vcpus: int = 1, **settings) -> Client:
+    """As above, on QEMU's PC with SeaBIOS."""
+    words = f"rdinit=/init-vmm clients.vmm=seabios clients.cpus={vcpus}"
+    return Client(name, what, lambda: [r"^L2\| .*SeaBIOS \(version ", *innermost(vcpus)], build.qemu_files, words,
+                  **settings)
+
+
+def lhv(name: str, what: str, cases: str, **settings) -> Client:
+    """Debian's KVM in L1, with lhv as its guest, which has guests of its own."""
+    words = f"rdinit=/init-vmm clients.vmm=lhv clients.lhv=cases={cases} kvm_intel.nested=1"
+    return Client(name, what, lambda: [r"^L2\| # cases \d+"], build.lhv_files, words, as_natively=True, **settings)
 
 
 def ourselves(name: str, what: str, expect: list[str], **settings) -> Client:
@@ -101,30 +119,36 @@ def in_domu() -> list[str]:
             rf"{stamp}domU\| {re.escape(build.expected_checksum())}$", stamp + r"domU\| L2-RESULT pass"]
 
 
+SMALL_GUESTS = "clients.guests=1"
 LHV = BUILD / "lhv" / "lhv64.elf"
 
 CLIENTS = [
-    vmm("kvm-linux", "KVM, small VMM, Linux with 1 CPU", quick=True),
+    vmm("kvm-linux", "KVM, small VMM, Linux with 1 CPU; small guests", SMALL_GUESTS, quick=True),
     vmm("kvm-linux-2", "KVM, small VMM, Linux with 2 CPUs on 1", vcpus=2),
-    vmm("kvm-smp", "KVM on 2 CPUs, small VMM, Linux with 2 CPUs", vcpus=2, cpus=2),
+    vmm("kvm-smp", "KVM on 2 CPUs, small VMM, Linux with 2 CPUs; small guests", SMALL_GUESTS, 2, cpus=2),
     qemu("kvm-qemu", "KVM, Debian's QEMU (microvm), Linux with 1 CPU"),
     qemu("kvm-qemu-2", "KVM, Debian's QEMU (microvm), Linux with 2 CPUs on 1", vcpus=2),
-    vmm("kvm-no-ept", "KVM with ept=0", "kvm_intel.ept=0"),
-    vmm("kvm-no-unrestricted", "KVM with unrestricted_guest=0", "kvm_intel.unrestricted_guest=0"),
-    vmm("kvm-no-shadow-vmcs", "KVM with enable_shadow_vmcs=0", "kvm_intel.enable_shadow_vmcs=0"),
-    vmm("kvm-no-vpid", "KVM with vpid=0", "kvm_intel.vpid=0"),
-    vmm("kvm-no-eptad", "KVM with eptad=0", "kvm_intel.eptad=0"),
-    vmm("kvm-no-preemption-timer", "KVM with preemption_timer=0", "kvm_intel.preemption_timer=0"),
-    vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0"),
+    seabios("kvm-seabios", "KVM, Debian's QEMU (q35, SeaBIOS), Linux with 1 CPU"),
+    seabios("kvm-seabios-2", "KVM, Debian's QEMU (q35, SeaBIOS), Linux with 2 CPUs on 1", 2),
+    seabios("kvm-seabios-smp", "KVM on 2 CPUs, Debian's QEMU (q35, SeaBIOS), Linux with 2 CPUs", 2, cpus=2),
+    vmm("kvm-no-ept", "KVM with ept=0", "kvm_intel.ept=0 " + SMALL_GUESTS),
+    vmm("kvm-no-unrestricted", "KVM with unrestricted_guest=0", "kvm_intel.unrestricted_guest=0 " + SMALL_GUESTS),
+    vmm("kvm-no-shadow-vmcs", "KVM with enable_shadow_vmcs=0", "kvm_intel.enable_shadow_vmcs=0 " + SMALL_GUESTS),
+    vmm("kvm-no-vpid", "KVM with vpid=0", "kvm_intel.vpid=0 " + SMALL_GUESTS),
+    vmm("kvm-no-eptad", "KVM with eptad=0", "kvm_intel.eptad=0 " + SMALL_GUESTS),
+    vmm("kvm-no-preemption-timer", "KVM with preemption_timer=0", "kvm_intel.preemption_timer=0 " + SMALL_GUESTS),
+    vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0 " + SMALL_GUESTS),
+    lhv("kvm-lhv", "KVM with nested=1, Debian's QEMU, lhv with its own guests", "basics/*,controls/*,exits/*"),
+    lhv("kvm-lhv-all", "the same, all of lhv's cases", "*"),
     Client("xen-pvh", "Xen with Linux as PVH dom0", in_dom0, kvm=False, disk=xen.disk,
            boot={"bochs_options": xen.BOCHS_OPTIONS}),
-    Client("xen-domu", "Xen with Linux as PVH dom0 and as PVH domU", in_domu, kvm=False, timeout=300.0,
+    Client("xen-domu", "Xen with Linux as PVH dom0 and as PVH domU", in_domu, kvm=False,
            disk=lambda: xen.disk(domu=True), boot={"bochs_options": xen.BOCHS_OPTIONS}),
     ourselves("xmhf-linux", "xmhf-nest, Linux", [r"^ok .* - nesting depth is"]),
-    ourselves("xmhf-lhv", "xmhf-nest, lhv and its guests: exits and exceptions", [r"^# cases "], timeout=200.0,
+    ourselves("xmhf-lhv", "xmhf-nest, lhv and its guests: exits and exceptions", [r"^# cases "],
               boot={"l1": f"multiboot2:{LHV},cases=ex*"}),
     Client("xmhf-kvm-linux", "xmhf-nest, KVM in Linux, small VMM, Linux with 1 CPU", lambda: innermost(1),
-           build.vmm_files, "rdinit=/init-vmm clients.cpus=1", ourselves=True, timeout=200.0),
+           build.vmm_files, "rdinit=/init-vmm clients.cpus=1", ourselves=True),
 ]
 
 

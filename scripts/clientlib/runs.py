@@ -3,19 +3,32 @@
 
 import json
 import re
+import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from lablib.boot import BootResult, boot
-from lablib.paths import BUILD
+from lablib.paths import BUILD, ROOT
 
-from . import build, counts, rows
+from . import build, counts, failure, rows
+from .soak import judge as judge_soak
 from .view import View
 
 RESULTS = BUILD / "clients" / "results"
 # Lines that tell more of a failure than that no verdict came.
 INTERESTING = re.compile(r"bug:|panic|BUG:|Oops|Call Trace|not ok |KVM exit|vmm: |error|failed|unexpected", re.I)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run clients."""
+
+    xmhf: Path = rows.XMHF
+    show: bool = False
+    trace: bool = True  # run again with every VM exit logged what failed
+    words: str = ""  # more words for L1's Linux
 
 
 def first_interesting(result: BootResult) -> str:
@@ -28,36 +41,61 @@ def first_interesting(result: BootResult) -> str:
     return (result.complaints or lines or ["nothing on the serial port"])[-1].strip()
 
 
+def commit() -> str:
+    """The commit of this tree, with a + when something differs from it."""
+    words = ["git", "describe", "--always", "--dirty=+"]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
 def keep(client: rows.Client, side: str, result: BootResult) -> None:
     """Writes what the table needs."""
     found = counts.parse(result.serial)
-    data = {"passed": result.passed, "reason": result.reason, "seconds": round(result.seconds, 1),
-            "ticks": result.ticks, "l2_ticks": found.ticks_between("kvm-loaded", "l2-1-done"),
+    said = counts.verdicts_of_lhv(result.serial)
+    data = {"commit": commit(), "passed": result.passed, "reason": result.reason, "ticks": result.ticks,
+            "userspace": found.ticks_between("l2-1-start", "l2-userspace"),
+            "l2": found.ticks_between("l2-1-start", "l2-1-done"), "churn": found.churn,
             "kvm_exits": found.kvm.get("exits"),
+            "lhv": {word: list(said.values()).count(word) for word in sorted(set(said.values()))},
             "exits": {kind: found.total(kind) for kind in sorted(found.exits)},
             "first_line": "" if result.passed else first_interesting(result)}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{client.name}-{side}.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
-def run_one(client: rows.Client, side: str, xmhf: Path, show: bool) -> bool:
+def against_native(client: rows.Client, result: BootResult) -> None:
+    """A client with verdicts of its own passes on the hypervisor if they are those it gives natively."""
+    path = BUILD / "clients" / "runs" / f"{client.name}-native" / "serial.txt"
+    native = counts.verdicts_of_lhv(path.read_text(errors="replace")) if path.exists() else {}
+    ours = counts.verdicts_of_lhv(result.serial)
+    wrong = [f"{name}: {ours.get(name, 'no word')}, natively {native.get(name, 'no word')}"
+             for name in {**native, **ours} if ours.get(name) != native.get(name)]
+    if not native or wrong:
+        result.passed = False
+        result.reason = f"{len(wrong)} cases unlike natively: {'; '.join(wrong[:5])}" if native else \
+            "there is no native run to compare with"
+
+
+def run_one(client: rows.Client, side: str, options: Options) -> bool:
     """One client on one side."""
-    config = client.config(side == "native", xmhf)
-    with View(config.out / "serial.txt") if show else nullcontext():
+    config = client.config(side == "native", options.xmhf)
+    config.l1_cmdline = f"{config.l1_cmdline} {options.words}".strip()
+    with View(config.out / "serial.txt") if options.show else nullcontext():
         result = boot(config)
+    if client.as_natively and side == "xmhf" and result.passed:
+        against_native(client, result)
     keep(client, side, result)
     print(f"{'ok' if result.passed else 'not ok'} - {client.name}, {side}: {result.reason} "
           f"({result.seconds:.1f} s, {result.ticks} ticks; {config.out})", flush=True)
     if not result.passed:
         print(f"#   {first_interesting(result)}", flush=True)
-        for line in result.complaints:
-            print(f"#   Bochs: {line}", flush=True)
+        print(f"#   {failure.keep(result, config, first_interesting(result), options.trace)}", flush=True)
     return result.passed
 
 
-def run_all(clients: list[rows.Client], sides: tuple[str, ...], xmhf: Path, show: bool) -> int:
+def run_all(clients: list[rows.Client], sides: tuple[str, ...], options: Options) -> int:
     """Every client on every side; the sum is the last line."""
-    passed = [run_one(client, side, xmhf, show) for client in clients for side in sides]
+    passed = [run_one(client, side, options) for client in clients for side in sides]
     print(f"check-clients: {sum(passed)} passed, {len(passed) - sum(passed)} failed", flush=True)
     return 0 if passed and all(passed) else 1
 
@@ -82,15 +120,16 @@ def demo(xmhf: Path) -> int:
     return 1 if problems else 0
 
 
-def soak(xmhf: Path, runs: int) -> int:
-    """The innermost Linux boots many times in one L1; every boot takes as many exits as another."""
-    client = rows.by_name("kvm-linux")
-    config = client.config(False, xmhf)
+def soak(xmhf: Path, number: int) -> int:
+    """The innermost Linux boots many times in one L1, with 1 and 2 CPUs in turn; nothing piles up in L0."""
+    config = rows.by_name("kvm-linux").config(False, xmhf)
     config.out = BUILD / "clients" / "runs" / "soak"
-    config.l1_cmdline += f" clients.runs={runs}"
-    config.timeout = 60.0 + 20.0 * runs
-    config.expect.append(rf"LAB-RESULT pass {runs + 1}/{runs + 1}")
+    config.l1_cmdline = f"rdinit=/init-vmm clients.cpus=alternate clients.runs={number}"
+    config.timeout = 600.0 + 200.0 * number
+    config.expect = [*rows.innermost(1), rf"LAB-RESULT pass {number + 1}/{number + 1}"]
     with View(config.out / "serial.txt"):
         result = boot(config)
+    report, problems = judge_soak(result.serial, number)
+    print("\n".join(report + [f"soak: {problem}" for problem in problems]))
     print(result.summary())
-    return 0 if result.passed else 1
+    return 0 if result.passed and not problems else 1

@@ -25,12 +25,21 @@ def millions(ticks: int | None) -> str:
     return f"{ticks / 1e6:,.0f} M" if ticks else "-"
 
 
-def cells(result: dict | None) -> list[str]:
-    """Verdict, wall clock, ticks of the whole run and of L2's part."""
+def verdict(result: dict | None) -> str:
+    """What came of a run."""
     if result is None:
-        return ["not run", "", "", ""]
-    word = "pass" if result["passed"] else "FAIL: `" + result["first_line"][:80].replace("|", "\\|") + "`"
-    return [word, f"{result['seconds']:.0f} s", millions(result["ticks"]), millions(result["l2_ticks"])]
+        return "not run"
+    if not result["passed"]:
+        return "FAIL: `" + result["first_line"][:80].replace("|", "\\|") + "`"
+    said = ", ".join(f"{count} {word}" for word, count in result.get("lhv", {}).items())
+    return f"pass ({said})" if said else "pass"
+
+
+def ratio(native: dict | None, ours: dict | None, key: str) -> str:
+    """How many times the native number ours is."""
+    if not native or not ours or not native.get(key) or not ours.get(key):
+        return "-"
+    return f"{ours[key] / native[key]:.2f}"
 
 
 def exits(result: dict | None) -> str:
@@ -40,16 +49,35 @@ def exits(result: dict | None) -> str:
     return " / ".join(str(result["exits"].get(kind, [0])[0]) for kind in ("101", "201", "202"))
 
 
+def row(client: rows.Client, native: dict | None, ours: dict | None) -> str:
+    """One line of the table."""
+    cells = [f"`{client.name}`: {client.what}"]
+    for result in (native, ours):
+        result = result or {}
+        cells += [verdict(result or None), millions(result.get("ticks")), millions(result.get("userspace"))]
+    cells += [ratio(native, ours, "userspace"), exits(ours)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def churn_row(client: rows.Client, native: dict | None, ours: dict | None) -> str:
+    """One line of the table of memory slots."""
+    each = [f"{result['churn']:,}" if result and result.get("churn") else "-" for result in (native, ours)]
+    return "| " + " | ".join([f"`{client.name}`", *each, ratio(native, ours, "churn")]) + " |"
+
+
 def table() -> str:
-    """The whole table."""
-    lines = ["| client | natively | wall | ticks | of L2 | on xmhf-nest | wall | ticks | of L2 | exits 101 / 201 / 202 |",
-             "|---|---|--:|--:|--:|---|--:|--:|--:|--:|"]
-    for client in rows.CLIENTS:
-        native, ours = read(client.name, "native"), read(client.name, "xmhf")
-        if native is None and ours is None:
-            continue
-        row = [f"`{client.name}`: {client.what}", *cells(native), *cells(ours), exits(ours)]
-        lines.append("| " + " | ".join(row) + " |")
+    """The whole table, and the one of memory slots."""
+    results = [(client, read(client.name, "native"), read(client.name, "xmhf")) for client in rows.CLIENTS]
+    results = [item for item in results if item[1] or item[2]]
+    commits = sorted({result["commit"] for item in results for result in item[1:] if result})
+    lines = [f"Commit {', '.join(commits)}.", "",
+             "| client | natively | ticks | to L2's user space | on xmhf-nest | ticks | to L2's user space | ratio "
+             "| exits 101 / 201 / 202 |",
+             "|---|---|--:|--:|---|--:|--:|--:|--:|"]
+    lines += [row(*item) for item in results]
+    lines += ["", "A memory slot of 512 pages taken away and put back, the guest touching each page in between; ticks per page:",
+              "", "| client | natively | on xmhf-nest | ratio |", "|---|--:|--:|--:|"]
+    lines += [churn_row(*item) for item in results if any(result and result.get("churn") for result in item[1:])]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 """scripts/clients without an emulator: views, counts, tables, and what the runs consist of."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import subprocess
@@ -13,8 +14,8 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clientlib import build, counts, main, rows, runs, table, view  # noqa: E402
-from lablib.boot import BootResult  # noqa: E402
+from clientlib import build, counts, failure, main, rows, runs, soak, table, view  # noqa: E402
+from lablib.boot import BootConfig, BootResult  # noqa: E402
 from lablib.paths import L1LINUX, ROOT  # noqa: E402
 
 SERIAL = """\
@@ -109,10 +110,78 @@ class CountsTest(unittest.TestCase):
     def test_runs_add_up(self):
         self.assertEqual(counts.parse(SERIAL + SERIAL).kvm["exits"], 24)
 
+    def test_lhv_as_l2(self):
+        serial = "L2| ok 1 - a/b 3\nL2| not ok 2 - a/c 1\nL2| ok 3 - d # SKIP no\nok 4 - e\n"
+        self.assertEqual(counts.verdicts_of_lhv(serial), {"a/b": "ok", "a/c": "not ok", "d": "SKIP"})
+
+    def test_churn(self):
+        self.assertEqual(counts.parse("PROBE churn rounds=2 pages=5 ticks=123\n").churn, 12)
+        self.assertIsNone(counts.parse(SERIAL).churn)
+
     def test_per_level(self):
         text = "\n".join(counts.per_level(counts.parse(SERIAL)))
         self.assertRegex(text, r"201  L2 -> L0 -> L1 +12 +7200 +600")
         self.assertIn("KVM  counted 12 exits of L2", text)
+
+
+SOAK = "".join(f"""\
+PROBE l2-{run}-start tsc={run}000
+L2| L2 Linux, {run} {1 + (run + 1) % 2} CPUs
+ok {run} - L2 boots, run {run}
+PROBE l2-{run}-done tsc={run}500
+PROBE resources l2-{run}-done cpu=0 free_pages=10 ept02s={run % 2}
+""" for run in (1, 2, 3, 4)) + "PROBE exits\nanything\n"
+
+
+class SoakTest(unittest.TestCase):
+    """Many boots in one L1."""
+
+    def test_clean(self):
+        report, problems = soak.judge(SOAK, 4)
+        self.assertEqual(problems, [])
+        self.assertEqual(report[2], "run 3: 1 CPUs, 500 ticks, free_pages of CPU 0 10, ept02s of CPU 0 1")
+
+    def test_something_piles_up(self):
+        serial = SOAK.replace("l2-4-done cpu=0 free_pages=10", "l2-4-done cpu=0 free_pages=9")
+        self.assertEqual(soak.judge(serial, 4)[1], ["run 4: free_pages of CPU 0 is 9, was 10"])
+
+    def test_something_new_is_printed(self):
+        serial = SOAK.replace("L2| L2 Linux, 3", "L2| rcu: stall\nL2| L2 Linux, 3")
+        self.assertEqual(soak.judge(serial, 4)[1], ["run 3 prints: L2| rcu: stall"])
+
+    def test_a_run_that_did_not_come(self):
+        self.assertEqual(soak.judge(SOAK, 5)[1], ["L0 said what it holds after 4 of 5 runs"])
+
+
+class FailureFolderTest(unittest.TestCase):
+    """What is kept of a run that failed."""
+
+    SERIAL = """\
+CPU(0x00): L0 speaks
+kvm_intel: VMCS 00000000a, last attempted VM-entry on CPU 0
+*** Guest State ***
+CR0: actual=0x0000000080050033, shadow=0x1, gh_mask=2
+L2| L2 Linux
+CPU(0x00): @panic-02@guest_rip = 0x1
+vmm: CPU 0: KVM exit 9 at rip 0x7
+"""
+
+    def test_all_of_it(self):
+        with tempfile.TemporaryDirectory() as name:
+            out = Path(name)
+            (out / "log.txt").write_text("00000000012e[CPU0  ] VMENTER FAIL: VMCS guest bad\n00000000013i[CPU0  ] x\n")
+            failed = dataclasses.replace(result(self.SERIAL), out=out, ticks=77)
+            with mock.patch.object(failure, "traced", return_value=["one exit"]):
+                folder = failure.keep(failed, BootConfig(), "vmm: CPU 0", True)
+            texts = {path.name: path.read_text() for path in folder.iterdir()}
+        self.assertEqual(texts["L0.txt"].splitlines()[0], "CPU(0x00): L0 speaks")
+        self.assertEqual(texts["L2.txt"], "L2 Linux\n")
+        self.assertIn("KVM exit 9", texts["L1.txt"])
+        self.assertEqual(len(texts["vmcs.txt"].splitlines()), 4)
+        self.assertNotIn("KVM exit 9", texts["vmcs.txt"])
+        self.assertEqual(texts["emulator.txt"], "00000000012e[CPU0  ] VMENTER FAIL: VMCS guest bad\n")
+        self.assertEqual(texts["exits.txt"], "one exit\n")
+        self.assertIn("tick 77\nvmm: CPU 0\n", texts["summary.txt"])
 
 
 class FailureTest(unittest.TestCase):
@@ -182,13 +251,16 @@ class RowsTest(unittest.TestCase):
 class TableTest(unittest.TestCase):
     """The table of docs/clients.md."""
 
-    def test_cells(self):
-        run = {"passed": True, "first_line": "", "seconds": 21.4, "ticks": 1_600_000_000, "l2_ticks": None,
-               "exits": {"101": [5, 9], "201": [7, 9]}}
-        self.assertEqual(table.cells(run), ["pass", "21 s", "1,600 M", "-"])
-        self.assertEqual(table.cells({**run, "passed": False, "first_line": "vmm: x"})[0], "FAIL: `vmm: x`")
-        self.assertEqual(table.cells(None)[0], "not run")
-        self.assertEqual(table.exits(run), "5 / 7 / 0")
+    def test_rows(self):
+        run = {"passed": True, "first_line": "", "ticks": 1_600_000_000, "userspace": 200_000_000, "churn": 3000,
+               "exits": {"101": [5, 9], "201": [7, 9]}, "commit": "abc"}
+        client = rows.Client("x", "an x", list)
+        self.assertEqual(table.row(client, run, {**run, "userspace": 250_000_000}),
+                         "| `x`: an x | pass | 1,600 M | 200 M | pass | 1,600 M | 250 M | 1.25 | 5 / 7 / 0 |")
+        self.assertEqual(table.row(client, None, run).split(" | ")[1:4], ["not run", "-", "-"])
+        self.assertEqual(table.churn_row(client, run, {**run, "churn": 6000}), "| `x` | 3,000 | 6,000 | 2.00 |")
+        self.assertEqual(table.verdict({**run, "passed": False, "first_line": "vmm: x"}), "FAIL: `vmm: x`")
+        self.assertEqual(table.verdict({**run, "lhv": {"ok": 7, "not ok": 1}}), "pass (7 ok, 1 not ok)")
 
     def test_the_page_has_the_place(self):
         text = (ROOT / "docs" / "clients.md").read_text()
