@@ -20,7 +20,7 @@
 #define SLOT_SIZE    (SLOT_PAGES * 4096ull)
 #define PAGE_WORDS   1024
 #define ROUNDS	     32u
-#define WATCH_ROUNDS 64u
+#define WATCH_ROUNDS 24u
 #define ABSENT	     0xffffffffu
 
 extern const char guest_rounds[], guest_rounds_end[], guest_watch[], guest_watch_end[];
