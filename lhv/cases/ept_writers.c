@@ -12,7 +12,7 @@
 #include "lhv/vm/ept.h"
 #include "lhv/vm/programs.h"
 
-#define RWX_WB	   (EPT_RWX | field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB))
+#define RWX_WB	   ((uptr)(EPT_RWX | field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB)))
 #define WAIT_TICKS 3000000
 
 static u64 page_a[512] __attribute__((aligned(4096)));
