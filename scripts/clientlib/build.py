@@ -88,29 +88,36 @@ def shared_libraries(path: str) -> list[str]:
     return [f"{name.lstrip('/')}={Path(name).resolve()}" for name in found]
 
 
-def qemu_files() -> list[str]:
-    """What L1's Linux needs to boot a guest under Debian's small QEMU, which has microvm and q35."""
+def qemu() -> list[str]:
+    """Debian's small QEMU, which has microvm and q35, with its firmware."""
     program_path = tool("qemu-system-x86_64-microvm")
     firmware = [f"share/{name}={QEMU_SHARE / name}" for name in QEMU_FIRMWARE]
-    firmware.append(f"share/{SEABIOS.name}={SEABIOS}")
-    return [*l2_files(), f"bin/qemu={program_path}", *shared_libraries(program_path), *firmware]
+    return [f"bin/qemu={program_path}", *shared_libraries(program_path), *firmware, f"share/{SEABIOS.name}={SEABIOS}"]
+
+
+def kvm() -> list[str]:
+    """KVM, and what loads it."""
+    return [*modules(), f"init-vmm={L1LINUX / 'init-vmm'}"]
+
+
+def linux() -> list[str]:
+    """The innermost Linux."""
+    kernel = cached("kernel/vmlinuz", "Debian's kernel")
+    return [f"l2/vmlinuz={kernel}",
+            f"l2/initrd={l2_initrd()}",
+            f"l2/words={keep('l2-words', (L2_WORDS + chr(10)).encode())}"]
+
+
+def qemu_files() -> list[str]:
+    """What L1's Linux needs to boot a Linux under QEMU, as words for --l1-add."""
+    return [*kvm(), *linux(), *qemu()]
 
 
 def lhv_files() -> list[str]:
     """What L1's Linux needs to boot lhv, our own hypervisor, under QEMU."""
-    return [*qemu_files(), f"l2/lhv={BUILD / 'lhv' / 'lhv64.elf'}"]
+    return [*kvm(), *qemu(), f"l2/lhv={BUILD / 'lhv' / 'lhv64.elf'}"]
 
 
 def vmm_files() -> list[str]:
     """What L1's Linux needs to boot a Linux under our VMM."""
-    return [*l2_files(), f"bin/vmm={program('vmm', L1LINUX / 'vmm')}"]
-
-
-def l2_files() -> list[str]:
-    """KVM, the innermost Linux, and the program that boots it, as words for --l1-add."""
-    kernel = cached("kernel/vmlinuz", "Debian's kernel")
-    return [*modules(),
-            f"init-vmm={L1LINUX / 'init-vmm'}",
-            f"l2/vmlinuz={kernel}",
-            f"l2/initrd={l2_initrd()}",
-            f"l2/words={keep('l2-words', (L2_WORDS + chr(10)).encode())}"]
+    return [*kvm(), *linux(), f"bin/vmm={program('vmm', L1LINUX / 'vmm')}"]
