@@ -7,6 +7,9 @@ CC      ?= gcc
 CLANG   ?= clang
 Q       := @
 MAKEFLAGS += --no-builtin-rules
+ifneq ($(BUILD),build/count)
+COUNTING := build/count/none/xmhf.elf
+endif
 
 WARN    := -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Wtype-limits -Werror
 TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -mno-red-zone \
@@ -59,7 +62,7 @@ run: setup
 		--expect 'PROBE exits total 101 cpuid'
 
 test: setup-test
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(COUNTING)
 	$(Q)scripts/run-tests
 
 FUZZ_SECONDS ?= 30
@@ -101,9 +104,13 @@ lhv-native: all
 lhv-l0: all
 	$(Q)scripts/check-lhv
 
-bench: all
+bench: all $(COUNTING)
 	$(Q)scripts/bench
 	$(Q)scripts/lhv-bench
+
+# The hypervisor that counts its own exits and VMX instructions, for bench.
+$(COUNTING): all
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/count CONFIG='$(CONFIG) -DCONFIG_COUNT_VMX_INSTRUCTIONS=1' $@
 
 # --- The hypervisor: one image for each hypapp ---
 

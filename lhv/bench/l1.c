@@ -4,20 +4,20 @@
 
 static u64 l1_cpuid(void)
 {
-	u64 start = rdtsc();
+	u64 start = bench_clock();
 
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		cpuid(0, 0);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 read_rounds(u32 msr)
 {
-	u64 start = rdtsc();
+	u64 start = bench_clock();
 
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		rdmsr(msr);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 l1_rdmsr(void)
@@ -33,11 +33,11 @@ static u64 l1_rdmsr_intercepted(void)
 static u64 l1_wrmsr(void)
 {
 	u64 value = rdmsr(MSR_IA32_KERNEL_GS_BASE);
-	u64 start = rdtsc();
+	u64 start = bench_clock();
 
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		wrmsr(MSR_IA32_KERNEL_GS_BASE, value);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 l1_xsetbv(void)
@@ -48,20 +48,20 @@ static u64 l1_xsetbv(void)
 		return BENCH_UNAVAILABLE;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	value = xgetbv(0);
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		xsetbv(0, value);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 l1_cr4_write(void)
 {
 	uptr value = read_cr4();
-	u64 start = rdtsc();
+	u64 start = bench_clock();
 
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		write_cr4(value ^= (uptr)CR4_PGE);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 const struct bench_operation bench_l1_operations[] = {

@@ -32,11 +32,11 @@ static bool first_exit(const u8 *program, u32 reason)
 
 static u64 bare_rounds(void)
 {
-	u64 start = rdtsc();
+	u64 start = bench_clock();
 
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vm_enter_bare();
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 round_trip(void)
@@ -58,14 +58,14 @@ static u64 round_trip_2r1w(void)
 
 	if (!first_exit(ready(l2_vmcall), EXIT_REASON_VMCALL))
 		return BENCH_FAILED;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		vm_enter_bare();
 		vmread_checked(VMCS_exit_reason, &value);
 		vmread_checked(VMCS_guest_rip, &value);
 		vmwrite_checked(VMCS_guest_rip, value);
 	}
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 round_trip_12r4w(void)
@@ -93,7 +93,7 @@ static u64 round_trip_12r4w(void)
 		return BENCH_FAILED;
 	for (unsigned int i = 0; i < 4; i++)
 		vmread_checked(writes[i], &values[i]);
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		uptr value;
 
@@ -103,7 +103,7 @@ static u64 round_trip_12r4w(void)
 		for (unsigned int w = 0; w < 4; w++)
 			vmwrite_checked(writes[w], values[w]);
 	}
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 /* RDMSR and WRMSR that bitmap12 does not pass, IN that the I/O controls do not pass. */
@@ -144,10 +144,10 @@ static u64 passed(const u8 *program)
 	vm->regs.rax = (uptr)(u32)value;
 	vm->regs.rdx = program == l2_in_loop ? 0x80 : (uptr)(value >> 32);
 	vm_set(VMCS_guest_rip, (uptr)program);
-	start = rdtsc();
+	start = bench_clock();
 	if (vm_enter_bare() || vm->regs.rbx)
 		return BENCH_FAILED;
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 l2_rdmsr_passed(void)
@@ -196,10 +196,10 @@ static u64 touch(unsigned int count, u64 apart)
 	vm->regs.rdx = (uptr)apart;
 	vm->regs.rbx = EPT_FREE_BASE;
 	vm_set(VMCS_guest_rip, (uptr)l2_read_pages);
-	start = rdtsc();
+	start = bench_clock();
 	if (vm_enter_bare() || vm->regs.rcx)
 		return BENCH_FAILED;
-	start = rdtsc() - start;
+	start = bench_clock() - start;
 	vm->launched = true;
 	vm->known[VMCS_INDEX_guest_rip] = false;
 	return start * BENCH_ROUNDS / count;
@@ -256,7 +256,7 @@ static u64 first_touch_1g(void)
 	ept_flush(map);
 	if (!first_exit(l2_read_bx, EXIT_REASON_VMCALL))
 		return BENCH_FAILED;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		ept_map_1g(map, 0);
 		ept_flush(map);
@@ -264,7 +264,7 @@ static u64 first_touch_1g(void)
 		vmwrite_checked(VMCS_guest_rip, (uptr)l2_read_bx);
 		vm_enter_bare();
 	}
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 /* INVEPT while 512 small pages are warm, then all of them again; the whole, per INVEPT. */
@@ -280,7 +280,7 @@ static u64 invept_warm_512(void)
 	map_small_pages(map);
 	if (touch(512, PAGE_SIZE) == BENCH_FAILED)
 		return BENCH_FAILED;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < rounds; i++) {
 		ept_flush(map);
 		vm->regs.rcx = 512;
@@ -288,7 +288,7 @@ static u64 invept_warm_512(void)
 		vmwrite_checked(VMCS_guest_rip, (uptr)l2_read_pages);
 		vm_enter_bare();
 	}
-	return (rdtsc() - start) * BENCH_ROUNDS / rounds;
+	return (bench_clock() - start) * BENCH_ROUNDS / rounds;
 }
 
 /* VMware's world switch, with an entry in it: VMXON, VMPTRLD, INVVPID, VMCLEAR, VMXOFF. */
@@ -305,7 +305,7 @@ static u64 vmware_loop(void)
 	vmclear(region);
 	vmxoff();
 	vm_self()->launched = false;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		write_cr4(cr4);
 		vmxon(on);
@@ -315,7 +315,7 @@ static u64 vmware_loop(void)
 		vmclear(region);
 		vmxoff();
 	}
-	start = rdtsc() - start;
+	start = bench_clock() - start;
 	vmx_note_on(false);
 	return start;
 }
@@ -334,12 +334,12 @@ static u64 switch_4_vmcs(void)
 		if (!first_exit(l2_vmcall, EXIT_REASON_VMCALL))
 			return BENCH_FAILED;
 	}
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		vm_load(vms[i % 4]);
 		vm_enter_bare();
 	}
-	start = rdtsc() - start;
+	start = bench_clock() - start;
 	vm_prepare(first);
 	return start;
 }

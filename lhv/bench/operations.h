@@ -14,6 +14,12 @@ struct bench_operation {
 	u64 (*run)(void);
 };
 
+/**
+ * What is measured: ticks, or one of the counters of a hypervisor beneath that counts its own
+ * exits and VMX instructions.  The cost of reading is not part of it.
+ */
+u64 bench_clock(void);
+
 /** Operations of L1 that need no VMX. */
 extern const struct bench_operation bench_l1_operations[];
 extern const unsigned int bench_l1_count;

@@ -14,10 +14,10 @@ static u64 read_rounds(u32 encoding)
 	u64 start;
 
 	prepare();
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vmread_checked(encoding, &value);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 vmread_hot(void)
@@ -37,10 +37,10 @@ static u64 vmwrite_rare(void)
 
 	prepare();
 	vmread_checked(VMCS_host_ia32_sysenter_esp, &value);
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vmwrite_checked(VMCS_host_ia32_sysenter_esp, value);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 vmptrld_same(void)
@@ -50,10 +50,10 @@ static u64 vmptrld_same(void)
 
 	prepare();
 	region = (uptr)vm_self()->region;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vmptrld(region);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 /* A second VMCS, cleared, the first one current again. */
@@ -78,10 +78,10 @@ static u64 vmptrld_other(void)
 	prepare();
 	region[0] = (uptr)second_vm()->region;
 	region[1] = (uptr)vm_self()->region;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vmptrld(region[i & 1]);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 vmclear_rounds(void)
@@ -91,10 +91,10 @@ static u64 vmclear_rounds(void)
 
 	prepare();
 	region = (uptr)second_vm()->region;
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		vmclear(region);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 vmxon_vmxoff(void)
@@ -103,12 +103,12 @@ static u64 vmxon_vmxoff(void)
 	u64 start;
 
 	prepare();
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
 		vmxoff();
 		vmxon(region);
 	}
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 invept_rounds(uptr type, u64 cap)
@@ -119,10 +119,10 @@ static u64 invept_rounds(uptr type, u64 cap)
 		return BENCH_UNAVAILABLE;
 	prepare();
 	eptp = ept_identity();
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		invept(type, eptp);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 static u64 invept_single(void)
@@ -142,10 +142,10 @@ static u64 invvpid_all(void)
 	if (!(facts.ept_vpid & EPT_CAP_INVVPID_ALL))
 		return BENCH_UNAVAILABLE;
 	prepare();
-	start = rdtsc();
+	start = bench_clock();
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++)
 		invvpid(INVVPID_ALL_CONTEXT, 0, 0);
-	return rdtsc() - start;
+	return bench_clock() - start;
 }
 
 const struct bench_operation bench_vmx_operations[] = {

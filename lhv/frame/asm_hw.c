@@ -86,3 +86,14 @@ void execute_ud2(void)
 {
 	__asm__ volatile("ud2" : : : "memory");
 }
+
+struct hypercall_result hypercall(u32 function, u32 argument)
+{
+	struct hypercall_result r = { 0x584d4846, function, argument, 0 };
+
+	__asm__ volatile("vmcall"
+			 : "+a"(r.status), "+b"(r.bx), "+c"(r.cx), "+d"(r.dx)
+			 :
+			 : "memory", "cc");
+	return r;
+}

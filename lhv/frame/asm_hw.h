@@ -35,3 +35,10 @@ void interrupts_through(void);
 /** Executes INT n of the given vector, INT3 or UD2. */
 void execute_int3(void);
 void execute_ud2(void);
+
+/** What hypercall @function of xmhf-nest gives for @argument. */
+struct hypercall_result {
+	u32 status;
+	uptr bx, cx, dx;
+};
+struct hypercall_result hypercall(u32 function, u32 argument);

@@ -3,29 +3,13 @@
  * L2's programs: a few instructions each; registers are the mailbox.  Most are
  * assembled in L1's own width and run in L2_NATIVE mode; the others say theirs.
  */
+#include "lhv/vm/width.h"
+
 	.macro	program name
 	.balign	16
 	.globl	l2_\name
 l2_\name:
 	.endm
-
-#ifdef __x86_64__
-#define AX %rax
-#define BX %rbx
-#define CX %rcx
-#define DX %rdx
-#define SI %rsi
-#define DI %rdi
-#define IRET iretq
-#else
-#define AX %eax
-#define BX %ebx
-#define CX %ecx
-#define DX %edx
-#define SI %esi
-#define DI %edi
-#define IRET iret
-#endif
 
 	.text
 
@@ -255,38 +239,6 @@ l2_read_cr8:
 l2_write_cr8:
 l2_syscall_round_trip:
 l2_syscall_entry:
-	ud2
-#endif
-
-/*
- * A round of what guests do: CPUID, IN, MMIO read, RDMSR, HLT, VMCALL.  What L1 gave for
- * each is counted up, so that L1 sees that L2 got it.
- */
-program persona
-	xor	%eax, %eax
-	cpuid
-	in	%dx, %al
-	inc	%esi
-	mov	(BX), %eax
-	inc	%edi
-	mov	$0x8b, %ecx
-	rdmsr
-	hlt
-	inc	%ebp
-	vmcall
-	jmp	l2_persona
-
-#ifdef __x86_64__
-program fs_gs
-	mov	$0xc0000100, %ecx
-	xor	%edx, %edx
-	wrmsr
-	mov	%ebx, %eax
-	mov	$0xc0000101, %ecx
-	wrmsr
-	vmcall
-#else
-program fs_gs
 	ud2
 #endif
 
