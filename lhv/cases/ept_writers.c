@@ -114,7 +114,7 @@ static void by_l2_of_another_cpu(void)
 	for (unsigned int i = 0; i < 4; i++) {
 		bool b = i % 2 == 0;
 
-		on_cpu1(write_on_cpu1, (void *)((uptr)(b ? page_b : page_a) | RWX_WB));
+		on_cpu1(write_on_cpu1, (void *)((uptr)(b ? page_b : page_a) | (uptr)RWX_WB));
 		ept_flush(map);
 		case_step("change %u", i);
 		check_eq(b ? 0xbbbb : 0xaaaa, l2_reads_free_page(), "the page that L2 chose");
