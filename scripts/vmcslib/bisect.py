@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """vmcs bisect-vmxcap: which capability bits does an L1 need?
 
-The state searched is the set of bits that are kept; the others are hidden from L1 by words
-vmxcap.NAME=0 on L0's command line.  Groups are halved until the one bit is found without
-which L1 fails, again and again until what was found suffices; if a bit can then be left out,
-delta debugging goes on from there.  At last every bit of the result is hidden alone, which tells the
-bits that nothing replaces from those that another bit could stand in for.  Every trial is
-written to a file, so that a search that was stopped goes on where it was, and every trial's
-output is kept beside it.
+Bits are hidden from L1 by words vmxcap.NAME=0 on L0's command line: all of them, then halves of what
+cannot be hidden, down to the bits that cannot be hidden at all.  What could be hidden stays
+hidden, so that the rest is a set that works, and which nothing can be taken from as long as hiding more
+never helps.  At last every bit of the result is hidden alone, which tells the bits that nothing
+replaces from those that another bit could stand in for.  Every trial is written to a file, so that a
+search that was stopped goes on where it was, and every trial's output is kept beside it.
 """
 
 import concurrent.futures
 import hashlib
 import json
-import math
 import os
 import re
 import shlex
@@ -208,96 +206,53 @@ def stop(child) -> None:
 
 
 class Search:
-    """Delta debugging over the set of kept bits."""
+    """Group testing: what can be hidden is hidden in ever larger groups, and stays hidden."""
 
     def __init__(self, trials: Trials, jobs: int, say):
         self.trials, self.say = trials, say
         self.jobs = max(1, jobs)
         self.pool = concurrent.futures.ThreadPoolExecutor(self.jobs)
         self.start = time.monotonic()
+        self.universe = self.hidden = frozenset()
+        self.needed = []
 
-    def first_that_works(self, candidates: list):
-        """The first of these sets that works, in their order; others run beside it."""
-        futures = [self.pool.submit(self.trials.works, kept) for kept in candidates]
-        try:
-            for kept, future in zip(candidates, futures):
-                if future.result():
-                    return kept
-            return None
-        finally:
-            for future in futures:
-                future.cancel()
+    def try_hidden(self, group: list):
+        """Starts a run with this group hidden besides what is hidden for good."""
+        return self.pool.submit(self.trials.works, self.universe - self.hidden - frozenset(group))
 
     def minimal(self, order: list) -> frozenset:
-        """A set that works and of which no bit can be left out."""
-        needed = self.needed_in_order(order)
-        smaller = self.first_that_works([frozenset(needed) - {bit} for bit in needed])
-        # Hiding more never helps, if L1 is sane: then every single one is needed.
-        return frozenset(needed) if smaller is None else self.delta([bit for bit in needed if bit in smaller])
+        """A set that works, and of which no bit can be left out if hiding more never helps."""
+        self.universe, self.hidden, self.needed = frozenset(order), frozenset(), []
+        if not self.try_hidden(order).result():
+            self.settle(order)
+        return frozenset(self.needed)
 
-    def needed_in_order(self, order: list) -> list:
-        """Bits that together suffice: each the last of the shortest working beginning of the rest."""
-        needed, rest = [], list(order)
-        while not self.trials.works(frozenset(needed)):
-            length = self.shortest(needed, rest)
-            needed.append(rest[length - 1])
-            rest = rest[:length - 1]
-            self.say(f"needed: {needed[-1]}")
-        return needed
-
-    def shortest(self, needed: list, rest: list) -> int:
-        """The least n so that L1 works with @needed and the first n of @rest; all of them do."""
-        fails, works = 0, len(rest)
-        while works - fails > 1:
-            self.progress(works - fails, len(needed))
-            parts = min(self.jobs, works - fails - 1) + 1
-            points = [fails + (works - fails) * n // parts for n in range(1, parts)]
-            futures = [self.pool.submit(self.trials.works, frozenset(needed + rest[:n])) for n in points]
-            for point, future in zip(points, futures):
-                if future.result():
-                    works = point
-                    break
-                fails = point
-            for future in futures:
-                future.cancel()
-        return works
-
-    def delta(self, kept: list) -> frozenset:
-        """Delta debugging, for an L1 that minds which other bits it sees."""
-        groups = 2
-        if self.trials.works(frozenset()):
-            return frozenset()
-        while len(kept) >= 2:
-            self.progress(len(kept), 0)
-            found = self.narrower(kept, groups)
-            if found is not None:
-                kept, groups = found
-                continue
-            if groups >= len(kept):
-                break
-            groups = min(len(kept), 2 * groups)
-        return frozenset(kept)
-
-    def narrower(self, kept: list, groups: int):
-        """A smaller set that works, and how finely to cut it next; None if no cut works."""
-        parts = split(kept, groups)
-        found = self.first_that_works([frozenset(part) for part in parts]) if groups == 2 else None
-        if found is not None:
-            return [bit for bit in kept if bit in found], 2
-        rest = [frozenset(kept) - frozenset(part) for part in parts]
-        found = self.first_that_works(rest) if groups > 2 or len(kept) == 2 else None
-        if found is not None:
-            return [bit for bit in kept if bit in found], max(groups - 1, 2)
-        return None
+    def settle(self, group: list) -> None:
+        """Sorts a group that cannot be hidden as a whole into needed and hidden bits."""
+        if len(group) == 1:
+            self.needed.append(group[0])
+            self.say(f"needed: {group[0]}")
+            return
+        self.progress(len(self.universe) - len(self.hidden) - len(self.needed), len(self.needed))
+        first, second = group[:len(group) // 2], group[len(group) // 2:]
+        runs = [self.try_hidden(half) for half in ((first, second) if self.jobs > 1 else (first,))]
+        if runs[0].result():
+            self.hidden |= frozenset(first)
+            self.settle(second)     # both together cannot be hidden
+            return
+        self.settle(first)
+        # A half that fails with less hidden fails now too.
+        fails = len(runs) > 1 and not runs[1].result()
+        if not fails and self.try_hidden(second).result():
+            self.hidden |= frozenset(second)
+        else:
+            self.settle(second)
 
     def progress(self, left: int, found: int) -> None:
-        """How far it is, and how long it takes if this is the last bit but one."""
+        """How far it is."""
         ran = self.trials.ran
-        each = self.trials.spent / ran if ran else 0.0
-        rounds = math.ceil(math.log(left + 1, self.jobs + 1)) + math.ceil((2 * found + 3) / self.jobs)
-        eta = f", at least {duration(rounds * each)} more" if ran else ""
-        self.say(f"{ran} runs ({self.trials.reused} remembered), {found} needed bits found, the next is one "
-                 f"of {left}, {duration(time.monotonic() - self.start)}{eta}")
+        self.say(f"{ran} runs ({self.trials.reused} remembered), {found} needed bits found, {left} bits left, "
+                 f"{duration(time.monotonic() - self.start)}")
 
     def alone(self, order: list, tried: list) -> list:
         """Those of the bits @tried that L1 misses when only they are hidden."""
@@ -310,17 +265,6 @@ class Search:
             if number % 10 == 0:
                 self.say(f"one at a time: {number} of {len(tried)}")
         return found
-
-
-def split(kept: list, groups: int) -> list:
-    """The list in so many parts of nearly one size."""
-    size, more = divmod(len(kept), groups)
-    parts, start = [], 0
-    for number in range(groups):
-        end = start + size + (number < more)
-        parts.append(kept[start:end])
-        start = end
-    return [part for part in parts if part]
 
 
 def duration(seconds: float) -> str:
