@@ -50,6 +50,21 @@ static u8 canonical_width(u8 of_cpuid)
 	return width;
 }
 
+/*
+ * The architectural bits.  Which of the old ones exist shows when one is written; the newer two
+ * have bits of CPUID, by which pending debug exceptions go too.
+ */
+static u64 debugctl_of_cpuid(struct cpuid_result features)
+{
+	u64 valid = 0xffff;
+
+	if (!(features.ecx & CPUID_7_ECX_BUS_LOCK))
+		valid &= ~(u64)DEBUGCTL_BUS_LOCK_DETECT;
+	if (!(features.ebx & CPUID_7_EBX_RTM))
+		valid &= ~(u64)DEBUGCTL_RTM;
+	return valid;
+}
+
 static void read_processor(struct vmx_caps *caps)
 {
 	struct cpuid_result extended = cpuid(0x80000001, 0), sizes = cpuid(0x80000008, 0);
@@ -62,8 +77,7 @@ static void read_processor(struct vmx_caps *caps)
 		caps->efer_valid |= EFER_SCE;
 	if (extended.edx & CPUID_80000001_EDX_NX)
 		caps->efer_valid |= EFER_NXE;
-	/* The architectural bits; which of them exist shows when one is written. */
-	caps->debugctl_valid = 0xffff;
+	caps->debugctl_valid = debugctl_of_cpuid(cpuid(7, 0));
 	if (rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &v)) {
 		struct cpuid_result perf = cpuid(0xa, 0);
 

@@ -136,6 +136,7 @@ enum exception_vector {
 #define CPUID_7_EBX_FSGSBASE BIT32(0)
 #define CPUID_7_EBX_SMEP     BIT32(7)
 #define CPUID_7_EBX_INVPCID  BIT32(10)
+#define CPUID_7_EBX_RTM	     BIT32(11)
 #define CPUID_7_EBX_RDSEED   BIT32(18)
 #define CPUID_7_EBX_SMAP     BIT32(20)
 #define CPUID_7_ECX_PKU	     BIT32(3)
@@ -143,6 +144,7 @@ enum exception_vector {
 #define CPUID_7_ECX_WAITPKG  BIT32(5)
 #define CPUID_7_ECX_CET_SS   BIT32(7)
 #define CPUID_7_ECX_LA57     BIT32(16)
+#define CPUID_7_ECX_BUS_LOCK BIT32(24)
 #define CPUID_7_ECX_PKS	     BIT32(31)
 #define CPUID_7_EDX_CET_IBT  BIT32(20)
 /* CPUID.80000001 */
