@@ -19,7 +19,7 @@ LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kern
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
 .PHONY: demo check-clients all run test help clean setup setup-test check check-style check-coverage check-fuzz check-scripts check-emu \
-	check-emu-all bench lhv-native lhv-l0
+	check-emu-all bench lhv-native lhv-l0 hostile
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/crash/xmhf.elf
@@ -38,6 +38,7 @@ help:
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
 	@echo 'make lhv-native     cases of our own L1 in the emulator; lhv-l0: those and the same on xmhf'
+	@echo 'make hostile        HOSTILE_OPS ($(HOSTILE_OPS)) random VMX operations of an L1 that attacks the hypervisor'
 	@echo 'make check-clients  real hypervisors as L1, natively and on xmhf, all of docs/clients.md; half an hour'
 	@echo 'make bench          ticks of boot, of intercepted instructions and of nested VMX, against golden values'
 	@echo 'make clean          removes build/'
@@ -66,6 +67,7 @@ test: setup-test
 	$(Q)scripts/run-tests
 
 FUZZ_SECONDS ?= 30
+HOSTILE_OPS ?= 10000000
 
 check-style:
 	$(Q)scripts/check-style

@@ -7,6 +7,7 @@
 #include "lhv/frame/machine.h"
 #include "lhv/frame/paging.h"
 #include "lhv/frame/smp.h"
+#include "lhv/hostile/hostile.h"
 #include "lhv/persona/persona.h"
 #include "lhv/suite/case.h"
 #include "lhv/vmdiff/vmdiff.h"
@@ -27,7 +28,7 @@ static const char *const known_keys[] = { "cases",  "iterations",  "cpus",   "se
 					  "break",  "known",	   "paging", "vga",	"apic",
 					  "vmx",    "persona",	   "from",   "count",	"bench",
 					  "rounds", "root-vmcall", "mask",   "planted", "watchdog",
-					  "hpet",   "dump",	   NULL };
+					  "hpet",   "dump",	   "ops",    "trace",	NULL };
 
 /** One tag of the Multiboot 2 information. */
 struct multiboot2_tag {
@@ -98,6 +99,8 @@ void boot_main(void)
 		bench_run();
 	if (cmdline_is("mode", "vmdiff"))
 		vmdiff_run();
+	if (cmdline_is("mode", "hostile"))
+		hostile_run();
 	if (cmdline_text("persona", persona, sizeof(persona)))
 		persona_run();
 	suite_run();

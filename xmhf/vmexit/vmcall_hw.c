@@ -13,11 +13,14 @@
 #include "xmhf/vmexit/vmexit.h"
 #include "xmhf/x86/cpu.h"
 
+extern const u8 image_start[], image_rodata_end[];
+
 #define HYPERCALL_SIGNATURE	0x584d4846U /* in EAX */
 #define HYPERCALL_VERSION	0
 #define HYPERCALL_HIDDEN_MEMORY 1
 #define HYPERCALL_COUNTERS	2
 #define HYPERCALL_DUMP		3
+#define HYPERCALL_HASH		4
 #define HYPERCALL_HYPAPP_FIRST	0x100
 #define HYPERCALL_UNKNOWN	0xffffffffU
 
@@ -93,6 +96,27 @@ static bool dump(struct vcpu *vcpu, u32 number)
 	return true;
 }
 
+/* FNV-1a, by words of 64 bits, of the part of the image that never changes: code and constants. */
+static u64 hash_of_image(void)
+{
+	u64 hash = 0xcbf29ce484222325ULL;
+
+	for (const u64 *word = (const void *)image_start;
+	     word < (const u64 *)(const void *)image_rodata_end; word++)
+		hash = (hash ^ *word) * 0x100000001b3ULL;
+	return hash;
+}
+
+static bool hash(struct hypapp_hypercall *call)
+{
+	if (call->argument1)
+		return false;
+	call->result[0] = hash_of_image();
+	call->result[1] = (u64)(image_rodata_end - image_start);
+	call->result[2] = 0;
+	return true;
+}
+
 static bool core_hypercall(struct vcpu *vcpu, struct hypapp_hypercall *call)
 {
 	switch (call->function) {
@@ -108,6 +132,8 @@ static bool core_hypercall(struct vcpu *vcpu, struct hypapp_hypercall *call)
 		return true;
 	case HYPERCALL_COUNTERS:
 		return read_counter(vcpu, call);
+	case HYPERCALL_HASH:
+		return hash(call);
 	case HYPERCALL_DUMP:
 		return dump(vcpu, call->argument1);
 	default:
