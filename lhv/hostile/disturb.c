@@ -167,7 +167,7 @@ void disturb_hidden(struct hostile *h)
 		seen = copy[0] & copy[1] & copy[2] & copy[3];
 		break;
 	case 3:
-		__atomic_fetch_and((volatile u64 *)((uptr)at & ~(uptr)7), 0, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and((volatile uptr *)((uptr)at & ~(uptr)7), 0, __ATOMIC_SEQ_CST);
 		break;
 	default:
 		*at = 0;
