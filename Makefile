@@ -106,6 +106,11 @@ lhv-native: all
 lhv-l0: all
 	$(Q)scripts/check-lhv
 
+# Four fifths of the operations on one CPU, the rest on two, where Bochs is slower.
+hostile: all
+	$(Q)scripts/hostile --seeds 1-8 --ops $$(($(HOSTILE_OPS) * 8 / 10))
+	$(Q)scripts/hostile --seeds 101-102 --ops $$(($(HOSTILE_OPS) * 2 / 10)) --cpus 2
+
 bench: all $(COUNTING)
 	$(Q)scripts/bench
 	$(Q)scripts/lhv-bench
