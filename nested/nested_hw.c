@@ -420,7 +420,8 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 	return launch;
 }
 
-/* What L0 holds for L1 on this CPU: tables and contexts of EPT02, VMCS12s with their VMCS02s. */
+/* What L0 holds for L1 on this CPU: tables and contexts of EPT02, which stay until others need the
+   room, and VMCS02s of active VMCSs. */
 static void count_held(const struct nested *nested, u64 result[3])
 {
 	const struct ept02 *ept = &nested->ept02;
@@ -430,7 +431,7 @@ static void count_held(const struct nested *nested, u64 result[3])
 	for (u32 i = 0; i < EPT02_CONTEXTS; i++)
 		result[1] += ept->contexts[i].root != NULL;
 	for (u32 i = 0; i < NESTED_SLOTS; i++)
-		result[2] += nested->slots[i].address != NO_VMCS;
+		result[2] += nested->slots[i].address != NO_VMCS && nested->slots[i].active;
 }
 
 bool nested_read_counters(const struct vcpu *vcpu, u64 group, u64 result[3])

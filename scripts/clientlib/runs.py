@@ -57,6 +57,7 @@ def keep(client: rows.Client, side: str, result: BootResult) -> None:
             "l2": found.ticks_between("l2-1-start", "l2-1-done"), "churn": found.churn,
             "kvm_exits": found.kvm.get("exits"),
             "lhv": {word: list(said.values()).count(word) for word in sorted(set(said.values()))},
+            "lhv_not_ok": [name for name, word in said.items() if word == "not ok"],
             "exits": {kind: found.total(kind) for kind in sorted(found.exits)},
             "first_line": "" if result.passed else first_interesting(result)}
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -125,9 +126,9 @@ def soak(xmhf: Path, number: int) -> int:
     """The innermost Linux boots many times in one L1, with 1 and 2 CPUs in turn; nothing piles up in L0."""
     config = rows.by_name("kvm-linux").config(False, xmhf)
     config.out = BUILD / "clients" / "runs" / "soak"
-    config.l1_cmdline = f"rdinit=/init-vmm clients.cpus=alternate clients.runs={number}"
+    config.l1_cmdline = f"rdinit=/init-vmm clients.cpus=alternate clients.runs={number} clients.l2=l2.nosum"
     config.timeout = 600.0 + 200.0 * number
-    config.expect = [*rows.innermost(1), rf"LAB-RESULT pass {number + 1}/{number + 1}"]
+    config.expect = [rf"LAB-RESULT pass {number + 1}/{number + 1}"]
     with View(config.out / "serial.txt"):
         result = boot(config)
     report, problems = judge_soak(result.serial, number)

@@ -78,7 +78,14 @@ def table() -> str:
     lines += ["", "A memory slot of 512 pages taken away and put back, the guest touching each page in between; ticks per page:",
               "", "| client | natively | on xmhf-nest | ratio |", "|---|--:|--:|--:|"]
     lines += [churn_row(*item) for item in results if any(result and result.get("churn") for result in item[1:])]
+    lines += [""] + [kvms_own(client, ours or native) for client, native, ours in results if client.as_natively]
     return "\n".join(lines)
+
+
+def kvms_own(client: rows.Client, result: dict) -> str:
+    """The cases of lhv that fail under KVM."""
+    names = ", ".join(f"`{name}`" for name in result.get("lhv_not_ok", [])) or "none"
+    return f"`{client.name}`: not ok under KVM, with xmhf-nest and without: {names}."
 
 
 def write(check: bool) -> int:

@@ -145,6 +145,13 @@ class SoakTest(unittest.TestCase):
         serial = SOAK.replace("l2-4-done cpu=0 free_pages=10", "l2-4-done cpu=0 free_pages=9")
         self.assertEqual(soak.judge(serial, 4)[1], ["run 4: free_pages of CPU 0 is 9, was 10"])
 
+    def test_ept02s_may_fill_their_place_only_at_first(self):
+        serial = SOAK.replace("l2-2-done cpu=0 free_pages=10 ept02s=0", "l2-2-done cpu=0 free_pages=10 ept02s=9")
+        serial = serial.replace("l2-3-done cpu=0 free_pages=10 ept02s=1", "l2-3-done cpu=0 free_pages=10 ept02s=9")
+        self.assertEqual(soak.judge(serial, 4)[1], [])
+        serial = serial.replace("l2-4-done cpu=0 free_pages=10 ept02s=0", "l2-4-done cpu=0 free_pages=10 ept02s=10")
+        self.assertEqual(soak.judge(serial, 4)[1], ["run 4: ept02s of CPU 0 is 10, was 9 at most"])
+
     def test_something_new_is_printed(self):
         serial = SOAK.replace("L2| L2 Linux, 3", "L2| rcu: stall\nL2| L2 Linux, 3")
         self.assertEqual(soak.judge(serial, 4)[1], ["run 3 prints: L2| rcu: stall"])
