@@ -28,7 +28,7 @@
 #define LINE_MAX 512
 
 static struct lock console_lock;
-static bool vga_enabled;
+static bool vga_enabled, has_bulk_port;
 static bool trace_on_serial;
 static unsigned int vga_position, vga_strips;
 
@@ -42,6 +42,8 @@ void console_init(bool vga)
 	outb(COM1_FCR, 0xc7);
 	outb(COM1_MCR, 0x03);
 	vga_enabled = vga;
+	/* Bochs' port answers with its number. On another machine each character may be an exit. */
+	has_bulk_port = inb(BULK_PORT) == BULK_PORT;
 }
 
 void console_flush(void)
@@ -85,7 +87,8 @@ static void put_text(const char *text, bool serial)
 {
 	lock_take(&console_lock);
 	for (; *text; text++) {
-		outb(BULK_PORT, (u8)*text);
+		if (has_bulk_port)
+			outb(BULK_PORT, (u8)*text);
 		if (!serial)
 			continue;
 		if (*text == '\n')
