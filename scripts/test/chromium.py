@@ -115,6 +115,12 @@ class Chromium:
             raise RuntimeError(f"{script}: {result['exceptionDetails']['exception'].get('description')}")
         return result["result"].get("value")
 
+    def thread_seconds(self) -> float:
+        """Processor time that the page's main thread has used."""
+        self.call("Performance.enable", timeDomain="threadTicks")
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "ThreadTime")
+
     def frame(self) -> None:
         """Waits until the page has been painted."""
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
