@@ -223,24 +223,6 @@ static void shadowing_link(void)
 	check_exit(vm_run(l2_vmread_ax), EXIT_REASON_VMCALL, "no link: VMREAD is VMfailInvalid");
 }
 
-/* TPAUSE: #UD unless enabled; an exit if RDTSC exits. */
-static void user_wait(void)
-{
-	static const u8 tpause[] = { 0x66, 0x0f, 0xae, 0xf3, 0x0f, 0x01, 0xc1 };
-	u8 *code = page_alloc(1);
-
-	if (!case_requires((cpuid(7, 0).ecx & CPUID_7_ECX_WAITPKG) &&
-				   vm_allows(VMX_WORD_PROC2, PROC2_ENABLE_USER_WAIT_AND_PAUSE),
-			   "no user wait and pause"))
-		return;
-	memcpy(code, tpause, sizeof(tpause));
-	vm_control(VMX_WORD_PROC2, 0, PROC2_ENABLE_USER_WAIT_AND_PAUSE);
-	check_exit(vm_run(code), EXIT_REASON_EXCEPTION_OR_NMI, "disabled: #UD");
-	vm_control(VMX_WORD_PROC2, PROC2_ENABLE_USER_WAIT_AND_PAUSE, 0);
-	vm_control(VMX_WORD_PROC1, PROC1_RDTSC_EXITING, 0);
-	check_exit(vm_run(code), EXIT_REASON_TPAUSE, "TPAUSE with RDTSC exiting");
-}
-
 /* A loop of PAUSE in ring 0 exits when it is longer than the window. */
 static void pause_loop(void)
 {
@@ -270,7 +252,6 @@ static const struct lhv_case cases[] = {
 	{ .name = "x2apic-tpr", .needs = NEEDS_VMX, .run = x2apic_tpr },
 	{ .name = "shadowing", .needs = NEEDS_VMX, .run = shadowing },
 	{ .name = "shadowing-link", .needs = NEEDS_VMX, .run = shadowing_link },
-	{ .name = "user-wait", .needs = NEEDS_VMX, .run = user_wait },
 	{ .name = "pause-loop", .needs = NEEDS_VMX, .run = pause_loop },
 };
 LHV_TOPIC("apic", cases);

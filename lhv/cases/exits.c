@@ -352,6 +352,49 @@ static void user_mode(unsigned int row)
 	check_eq(0, vm_get(VMCS_exit_interruption_error_code), "error code");
 }
 
+/* Modes without VMX instructions: #UD comes before the exit, except for VMCALL. */
+static const struct {
+	const char *name;
+	enum l2_mode mode;
+} legacy_modes[] = { { "compatibility", L2_COMPAT }, { "real", L2_REAL }, { "v86", L2_V86 } };
+
+static const char *legacy_name(unsigned int row)
+{
+	return legacy_modes[row].name;
+}
+
+static bool is_vmx_instruction(u32 reason)
+{
+	return (reason >= EXIT_REASON_VMCALL && reason <= EXIT_REASON_VMXON) ||
+	       reason == EXIT_REASON_INVEPT || reason == EXIT_REASON_INVVPID;
+}
+
+static void legacy_mode(unsigned int row)
+{
+	enum l2_mode mode = legacy_modes[row].mode;
+
+	if (!case_requires(vm_can_run(mode), "this processor or build lacks the mode"))
+		return;
+	for (const struct exit_row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		struct outcome o;
+
+		if (!is_vmx_instruction(r->reason))
+			continue;
+		vm_reset(mode);
+		vm_start_at(mode, vm_vmcall_of(mode));
+		memcpy((void *)OPERAND, r->code, r->length);
+		vm_set(VMCS_guest_rip, OPERAND - vm_get(VMCS_guest_cs_base));
+		o = vm_enter();
+		case_step("%s", r->name);
+		if (r->reason == EXIT_REASON_VMCALL) {
+			check_exit(o, EXIT_REASON_VMCALL, "exits");
+			continue;
+		}
+		check_exit(o, EXIT_REASON_EXCEPTION_OR_NMI, "exits");
+		check_eq(0x80000306, vm_get(VMCS_exit_interruption_information), "#UD");
+	}
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "instruction",
 	  .needs = NEEDS_VMX,
@@ -363,5 +406,10 @@ static const struct lhv_case cases[] = {
 	  .run_row = user_mode,
 	  .row_name = user_name,
 	  .rows = ARRAY_SIZE(user_rows) },
+	{ .name = "vmx-instructions",
+	  .needs = NEEDS_VMX,
+	  .run_row = legacy_mode,
+	  .row_name = legacy_name,
+	  .rows = ARRAY_SIZE(legacy_modes) },
 };
 LHV_TOPIC("exits", cases);

@@ -260,6 +260,23 @@ program read_efer32
 	rdmsr
 	vmcall
 
+/* PDPTEs are loaded by MOV to CR3, CR0, CR4; then the dword at ESI. */
+program read_si32
+	mov	(%esi), %eax
+	vmcall
+program cr3_read_si32
+	mov	%ebx, %cr3
+	mov	(%esi), %eax
+	vmcall
+program cr0_read_si32
+	mov	%ebx, %cr0
+	mov	(%esi), %eax
+	vmcall
+program cr4_read_si32
+	mov	%ebx, %cr4
+	mov	(%esi), %eax
+	vmcall
+
 program int_0x80_32
 	int	$0x80
 	vmcall
