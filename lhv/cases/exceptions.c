@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SDM "Exceptions" as causes of VM exits: the exception bitmap, page-fault masks, the
- * information recorded, triple faults, task switches.
+ * information recorded, triple faults.
  */
 #include "lhv/suite/case.h"
 
@@ -227,24 +227,6 @@ static void idt_vectoring_int3(void)
 	check_eq(1, vm_get(VMCS_exit_instruction_length), "length of INT3");
 }
 
-/* A far jump to a TSS exits in 32-bit mode: SDM "Task Switches". */
-static void task_switch(void)
-{
-	static u32 other_tss[26];
-	static u8 code[] = { 0xea, 0, 0, 0, 0, SELECTOR_LDT, 0, 0x0f, 0x01, 0xc1 };
-	struct outcome o;
-
-	gdt_write(SELECTOR_LDT, (sizeof(other_tss) - 1) | ((u64)(uptr)other_tss & 0xffffff) << 16 |
-					0x89ULL << 40 | (u64)((uptr)other_tss >> 24 & 0xff) << 56);
-	vm_reset(L2_PLAIN);
-	o = vm_run(code);
-	check_exit(o, EXIT_REASON_TASK_SWITCH, "JMP to a TSS");
-	check_eq((2u << 30) | SELECTOR_LDT, o.qualification, "qualification: JMP, selector");
-	check_eq(7, vm_get(VMCS_exit_instruction_length), "instruction length");
-	check_eq((uptr)code, vm_get(VMCS_guest_rip), "RIP");
-	gdt_write(SELECTOR_LDT, 0);
-}
-
 /* #UD for instructions that a secondary control would have to enable. */
 static void disabled_instructions(void)
 {
@@ -304,7 +286,6 @@ static const struct lhv_case cases[] = {
 	{ .name = "idt-vectoring/ud", .needs = NEEDS_VMX, .run = idt_vectoring },
 	{ .name = "idt-vectoring/int-n", .needs = NEEDS_VMX, .run = idt_vectoring_software },
 	{ .name = "idt-vectoring/int3", .needs = NEEDS_VMX, .run = idt_vectoring_int3 },
-	{ .name = "task-switch", .needs = NEEDS_VMX, .run = task_switch },
 	{ .name = "disabled-instructions", .needs = NEEDS_VMX, .run = disabled_instructions },
 };
 LHV_TOPIC("exceptions", cases);

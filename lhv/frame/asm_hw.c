@@ -97,3 +97,18 @@ struct hypercall_result hypercall(u32 function, u32 argument)
 			 : "memory", "cc");
 	return r;
 }
+
+void task_call(u16 selector)
+{
+	struct __attribute__((packed)) {
+		u32 offset;
+		u16 selector;
+	} target = { 0, selector };
+
+	__asm__ volatile("lcall *%0" : : "m"(target) : "memory");
+}
+
+__attribute__((naked)) void task_entry(void)
+{
+	__asm__ volatile("mov %0, %%eax; iret" : : "i"(TASK_MARK));
+}

@@ -42,3 +42,9 @@ struct hypercall_result {
 	uptr bx, cx, dx;
 };
 struct hypercall_result hypercall(u32 function, u32 argument);
+
+/** CALL to a task's TSS or gate; back when the task executes IRET. */
+void task_call(u16 selector);
+/** A task that leaves TASK_MARK in EAX. */
+void task_entry(void);
+#define TASK_MARK 0x7a57
