@@ -6,6 +6,7 @@
  */
 #include "lhv/suite/case.h"
 
+#include "lhv/frame/apic.h"
 #include "lhv/frame/machine.h"
 #include "lhv/vm/ept.h"
 #include "lhv/vm/programs.h"
@@ -120,6 +121,40 @@ static void virtual_interrupt(void)
 	check_eq(VECTOR_TEST << 8, vm_get(VMCS_guest_interrupt_status), "SVI, RVI");
 	check_eq(0, vapic[VIRR + 4 * (VECTOR_TEST / 32)], "VIRR");
 	check_eq(BIT32(VECTOR_TEST % 32), vapic[VISR + 4 * (VECTOR_TEST / 32)], "VISR");
+}
+
+/*
+ * SDM "Posted-Interrupt Processing": the notification vector does not exit; ON is cleared,
+ * PIR goes to VIRR, the highest vector to RVI, and is delivered.
+ */
+#define DESCRIPTOR_ON WORD(32) /* bit 0 of the word after the 256 bits of PIR */
+
+static void posted_interrupt(void)
+{
+	u32 *descriptor = page_alloc(1);
+	unsigned int pir = VECTOR_TEST_HIGH / 32;
+
+	if (!case_requires(vm_allows(VMX_WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS),
+			   "no posted interrupts") ||
+	    !use_apic_pages(PROC2_VIRTUAL_INTERRUPT_DELIVERY))
+		return;
+	warm_up();
+	vm_control(VMX_WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS, 0);
+	vm_control(VMX_WORD_EXIT, EXIT_ACKNOWLEDGE_INTERRUPT, 0);
+	vm_set(VMCS_posted_interrupt_notification_vector, VECTOR_CALL);
+	vm_set(VMCS_posted_interrupt_descriptor_address, (uptr)descriptor);
+	vm_set(VMCS_guest_rflags, RFLAGS_FIXED_1 | RFLAGS_IF);
+	descriptor[pir] = BIT32(VECTOR_TEST_HIGH % 32);
+	descriptor[DESCRIPTOR_ON] = 1;
+	disable_interrupts();
+	apic_send_self(VECTOR_CALL);
+	check_exit(vm_run(l2_spin), EXIT_REASON_VMCALL, "no exit but that of L2's handler");
+	check_eq(VECTOR_TEST_HIGH, *(uptr *)(uptr)vm_get(VMCS_guest_rsp), "vector");
+	check_eq(0, descriptor[DESCRIPTOR_ON], "ON");
+	check_eq(0, descriptor[pir], "PIR");
+	check_eq(VECTOR_TEST_HIGH << 8, vm_get(VMCS_guest_interrupt_status), "SVI, RVI");
+	check_true(!apic_is_pending(VECTOR_CALL), "the notification is gone");
+	enable_interrupts();
 }
 
 /* L2's EOI: virtualized, and an exit only if the EOI-exit bitmap says so. */
@@ -244,6 +279,7 @@ static const struct lhv_case cases[] = {
 	{ .name = "tpr-only", .needs = NEEDS_VMX | NEEDS_EPT, .run = tpr_only },
 	{ .name = "registers", .needs = NEEDS_VMX | NEEDS_EPT, .run = registers },
 	{ .name = "virtual-interrupt", .needs = NEEDS_VMX | NEEDS_EPT, .run = virtual_interrupt },
+	{ .name = "posted-interrupt", .needs = NEEDS_VMX | NEEDS_EPT, .run = posted_interrupt },
 	{ .name = "eoi",
 	  .needs = NEEDS_VMX | NEEDS_EPT,
 	  .run_row = end_of_interrupt,

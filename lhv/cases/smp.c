@@ -55,6 +55,53 @@ static void fixed(void)
 	ipi_case(0, ICR_FIXED | ICR_SELF, 0, "self");
 }
 
+/* Logical destinations: flat, then clusters, where each CPU has a bit of its own. */
+#define DFR_FLAT    0xffffffffu
+#define DFR_CLUSTER 0x0fffffffu
+
+struct logical_row {
+	const char *name;
+	u32 dfr;
+	u32 id[2]; /* of the two CPUs */
+};
+static const struct logical_row logical_rows[] = {
+	{ "flat", DFR_FLAT, { 0x01, 0x02 } },
+	{ "one-cluster", DFR_CLUSTER, { 0x21, 0x24 } },
+	{ "two-clusters", DFR_CLUSTER, { 0x11, 0x31 } },
+};
+
+static const char *logical_name(unsigned int row)
+{
+	return logical_rows[row].name;
+}
+
+static void set_logical_id(void *argument)
+{
+	const struct logical_row *r = argument;
+
+	apic_write(APIC_DFR, r->dfr);
+	apic_write(APIC_LDR, r->id[cpu_self()->index] << 24);
+}
+
+static void logical(unsigned int row)
+{
+	const struct logical_row *r = &logical_rows[row];
+	u32 self = cpus[0].interrupt_count[VECTOR_CALL];
+
+	set_logical_id((void *)(uptr)r);
+	smp_send_work(1, set_logical_id, (void *)(uptr)r);
+	check_true(smp_wait(1, WAIT_TICKS), "CPU 1 answers");
+	ipi_case(r->id[1], ICR_FIXED | ICR_LOGICAL, 1, "the other");
+	check_eq(self, cpus[0].interrupt_count[VECTOR_CALL], "not self");
+	ipi_case(r->id[0], ICR_FIXED | ICR_LOGICAL, 0, "self");
+	case_step("both");
+	self = cpus[0].interrupt_count[VECTOR_CALL];
+	if ((r->id[0] ^ r->id[1]) >> 4)
+		return;
+	ipi_case(r->id[0] | r->id[1], ICR_FIXED | ICR_LOGICAL, 1, "both");
+	check_true(counter_reaches(0, VECTOR_CALL, self + 1), "self too");
+}
+
 struct remote_send {
 	u32 destination, command;
 };
@@ -64,6 +111,26 @@ static void send_from_cpu1(void *argument)
 	struct remote_send *s = argument;
 
 	apic_send(s->destination, s->command);
+}
+
+/* INIT and NMI by logical destination reach the CPU named. */
+static void logical_nmi(void)
+{
+	u32 before = cpus[1].interrupt_count[VECTOR_NMI];
+	const struct logical_row *r = &logical_rows[0];
+
+	set_logical_id((void *)(uptr)r);
+	smp_send_work(1, set_logical_id, (void *)(uptr)r);
+	check_true(smp_wait(1, WAIT_TICKS), "CPU 1 answers");
+	cpus[1].count_only_nmi = true;
+	apic_send(r->id[1], ICR_NMI | ICR_ASSERT | ICR_LOGICAL);
+	check_true(counter_reaches(1, VECTOR_NMI, before + 1), "NMI");
+	cpus[1].count_only_nmi = false;
+	apic_send(r->id[1], ICR_INIT | ICR_ASSERT | ICR_LOGICAL);
+	delay(SETTLE);
+	smp_send_work(1, send_from_cpu1, NULL);
+	check_true(!smp_wait(1, SETTLE), "INIT: CPU 1 waits for a SIPI");
+	check_true(smp_restart(1), "and comes up");
 }
 
 static void from_cpu1(void)
@@ -282,6 +349,12 @@ static void init_in_root(void)
 
 static const struct lhv_case cases[] = {
 	{ .name = "ipi/fixed", .needs = NEEDS_CPUS, .run = fixed },
+	{ .name = "ipi/logical",
+	  .needs = NEEDS_CPUS,
+	  .run_row = logical,
+	  .row_name = logical_name,
+	  .rows = ARRAY_SIZE(logical_rows) },
+	{ .name = "ipi/logical/nmi-init", .needs = NEEDS_CPUS, .run = logical_nmi },
 	{ .name = "ipi/from-cpu1", .needs = NEEDS_CPUS, .run = from_cpu1 },
 	{ .name = "ipi/nmi", .needs = NEEDS_CPUS, .run = nmi_to_cpu1 },
 	{ .name = "init-sipi/repeated", .needs = NEEDS_CPUS, .run = restart },

@@ -7,6 +7,8 @@
 #define APIC_ID		   0x20
 #define APIC_TPR	   0x80
 #define APIC_EOI	   0xb0
+#define APIC_LDR	   0xd0
+#define APIC_DFR	   0xe0
 #define APIC_SPURIOUS	   0xf0
 #define APIC_IRR	   0x200
 #define APIC_ICR_LOW	   0x300

@@ -198,6 +198,13 @@ program read_rounds
 	jnz	1b
 	vmcall
 
+/* Reads until the dword at BX is that of CX. */
+program await_cx
+1:	mov	(BX), %eax
+	cmp	%eax, %ecx
+	jne	1b
+	vmcall
+
 program read_crs
 	mov	%cr4, DX
 	mov	%cr0, AX
