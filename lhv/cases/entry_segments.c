@@ -160,8 +160,7 @@ static void data_rights_space(unsigned int segment)
 		struct outcome o;
 
 		vm_reset(L2_NATIVE);
-		d.unrestricted =
-			vm_get(VMCS_secondary_processor_based_controls) & PROC2_UNRESTRICTED_GUEST;
+		d.unrestricted = vm_can_run(L2_REAL);
 		vm_set(VMCS_guest_es_access_rights + 2 * segment, d.rights);
 		vm_set(VMCS_guest_es_selector + 2 * segment, SELECTOR_DATA | d.rpl);
 		o = vm_run(l2_vmcall);

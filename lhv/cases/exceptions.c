@@ -244,6 +244,8 @@ static void disabled_instructions(void)
 	static const u8 vmfunc[] = { 0x0f, 0x01, 0xd4 };
 	static u8 *page;
 
+	if (!case_requires(facts.word[VMX_WORD_PROC2].may, "no secondary controls"))
+		return;
 	if (!page)
 		page = page_alloc(1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(insn); i++) {

@@ -265,6 +265,9 @@ static bool row_runs(const struct exit_row *r)
 	if (r->reason == EXIT_REASON_INVPCID &&
 	    !case_requires(vm_allows(VMX_WORD_PROC2, PROC2_ENABLE_INVPCID), "no INVPCID"))
 		return false;
+	if (r->reason == EXIT_REASON_RDTSCP &&
+	    !case_requires(vm_allows(VMX_WORD_PROC2, PROC2_ENABLE_RDTSCP), "no RDTSCP"))
+		return false;
 	return case_requires(vm_allows(r->word, r->bits), "the control is not supported");
 }
 

@@ -192,6 +192,49 @@ static void left_alone(void)
 	write_dr3(0);
 }
 
+/* SDM "CPUID": OSXSAVE and OSPKE are CR4's bits, L1's CR4, however it came there. */
+static const struct {
+	const char *name;
+	u64 cr4;
+	u32 leaf, feature, bit;
+} mirrors[] = {
+	{ "osxsave", CR4_OSXSAVE, 1, CPUID_1_ECX_XSAVE, CPUID_1_ECX_OSXSAVE },
+	{ "ospke", CR4_PKE, 7, CPUID_7_ECX_PKU, CPUID_7_ECX_OSPKE },
+};
+
+static const char *mirror_name(unsigned int row)
+{
+	return mirrors[row].name;
+}
+
+static void check_mirror(unsigned int row, bool on, const char *what)
+{
+	check_bits(on ? mirrors[row].bit : 0, mirrors[row].bit, cpuid(mirrors[row].leaf, 0).ecx,
+		   what);
+}
+
+static void cpuid_mirror(unsigned int row)
+{
+	uptr cr4 = read_cr4() & ~(uptr)mirrors[row].cr4;
+
+	if (!case_requires(cpuid(mirrors[row].leaf, 0).ecx & mirrors[row].feature, "no such bit"))
+		return;
+	for (unsigned int i = 0; i < 4; i++) {
+		bool on = i & 1;
+		uptr bit = on ? (uptr)mirrors[row].cr4 : 0;
+
+		write_cr4(cr4 | bit);
+		check_mirror(row, on, "MOV to CR4");
+		vm_set(VMCS_guest_cr4, vm_get(VMCS_guest_cr4) ^ mirrors[row].cr4);
+		vm_set(VMCS_host_cr4, cr4 | (uptr)mirrors[row].cr4);
+		check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "exit");
+		check_mirror(row, true, "set by the exit");
+		vm_set(VMCS_host_cr4, cr4);
+		check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "exit");
+		check_mirror(row, false, "cleared by the exit");
+	}
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "after-exit",
 	  .needs = NEEDS_VMX,
@@ -203,6 +246,11 @@ static const struct lhv_case cases[] = {
 	{ .name = "null-selectors", .needs = NEEDS_VMX, .run = null_selectors },
 	{ .name = "loaded-values", .needs = NEEDS_VMX, .run = loaded_values },
 	{ .name = "control-registers", .needs = NEEDS_VMX, .run = control_registers },
+	{ .name = "cpuid",
+	  .needs = NEEDS_VMX,
+	  .run_row = cpuid_mirror,
+	  .row_name = mirror_name,
+	  .rows = ARRAY_SIZE(mirrors) },
 	{ .name = "left-alone", .needs = NEEDS_VMX, .run = left_alone },
 };
 LHV_TOPIC("host-state", cases);

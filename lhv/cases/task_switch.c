@@ -138,13 +138,6 @@ static void injected(void)
 	gdt_write(SELECTOR_OTHER, 0);
 }
 
-static bool on_xmhf(void)
-{
-	struct cpuid_result r = cpuid(0x40000000, 0);
-
-	return !memcmp(&r.ebx, "xmhf", 4);
-}
-
 static void do_task_call(void *argument)
 {
 	(void)argument;
@@ -176,7 +169,7 @@ static void of_l1(void)
 	prepare_task();
 	disable_interrupts();
 	f = fault_try(do_task_call, NULL);
-	if (on_xmhf()) {
+	if (machine_is_on_xmhf()) {
 		check_fault(f, VECTOR_GP, SELECTOR_OTHER, "there are no task switches");
 	} else {
 		check_no_fault(f, "CALL and IRET");

@@ -74,3 +74,10 @@ bool wait_for(const volatile u32 *flag, u64 ticks)
 			cpu_relax();
 	return true;
 }
+
+bool machine_is_on_xmhf(void)
+{
+	struct cpuid_result r = cpuid(0x40000000, 0);
+
+	return !memcmp(&r.ebx, "xmhf", sizeof(r.ebx));
+}

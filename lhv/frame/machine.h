@@ -15,3 +15,6 @@ void delay(u64 ticks);
 
 /** Waits until *@flag is not 0; false if that takes more than @ticks. */
 bool wait_for(const volatile u32 *flag, u64 ticks);
+
+/** Claim: the hypervisor under test is beneath, by its CPUID leaf. */
+bool machine_is_on_xmhf(void);
