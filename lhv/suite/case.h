@@ -37,11 +37,16 @@ struct lhv_topic {
 	unsigned int count;
 };
 
-/** At the end of a topic file: LHV_TOPIC("insn", cases); */
-#define LHV_TOPIC(name_, cases_)                                                         \
+/** At the end of a topic file: LHV_TOPIC("insn", cases); topics run in alphabetical order. */
+#define LHV_TOPIC(name_, cases_) LHV_TOPIC_IN(name_, name_, cases_)
+
+/** A topic that runs after all others: it leaves the machine with a CPU less. */
+#define LHV_TOPIC_LAST(name_, cases_) LHV_TOPIC_IN("~", name_, cases_)
+
+#define LHV_TOPIC_IN(place_, name_, cases_)                                              \
 	static const struct lhv_topic lhv_topic = { name_, cases_, ARRAY_SIZE(cases_) }; \
 	static const struct lhv_topic *const lhv_topic_pointer                           \
-		__attribute__((used, section(".lhv_topics." name_))) = &lhv_topic
+		__attribute__((used, section(".lhv_topics." place_))) = &lhv_topic
 
 /* Checks.  @what names the check within the case; a check that fails prints its path. */
 bool check_eq(u64 expected, u64 actual, const char *what);

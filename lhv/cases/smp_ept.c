@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What one CPU does to another CPU's L2: changes of its EPT; and VMX aborts, which take a
- * CPU away.  SDM "Use of the EPT Translation Caches with EPT", "VMX Aborts".
+ * What one CPU does to another CPU's L2: changes of its EPT.  SDM "Invalidating Cached
+ * Information".
  */
 #include "lhv/suite/case.h"
 
@@ -118,65 +118,11 @@ static void ept_removed(void)
 	check_ended(&w);
 }
 
-/* A VMX abort: the indicator is in the VMCS region, the CPU does nothing any more. */
-struct abort_row {
-	const char *name;
-	u32 indicator;
-	u32 address, count; /* fields of the MSR list that cannot be done */
-};
-static const struct abort_row abort_rows[] = {
-	{ "load-host-msrs", VMX_ABORT_LOAD_HOST_MSRS, VMCS_exit_msr_load_address,
-	  VMCS_exit_msr_load_count },
-	{ "save-guest-msrs", VMX_ABORT_SAVE_GUEST_MSRS, VMCS_exit_msr_store_address,
-	  VMCS_exit_msr_store_count },
-};
-
-static const char *abort_name(unsigned int row)
-{
-	return abort_rows[row].name;
-}
-
-static volatile u32 *volatile aborting_region;
-
-static void abort_on_other(void *argument)
-{
-	static struct vmx_msr_entry bad __attribute__((aligned(16))) = { 0x8ff, 0, 0 };
-	const struct abort_row *r = argument;
-
-	vm_prepare(vm_self());
-	vm_reset(L2_NATIVE);
-	vm_set(r->address, (uptr)&bad);
-	vm_set(r->count, 1);
-	aborting_region = vm_self()->region;
-	vm_run(l2_vmcall);
-}
-
-/* Each takes the last CPU, so that later cases have one less. */
-static void vmx_abort(unsigned int row)
-{
-	unsigned int victim = cpu_count - 1;
-	u64 start = rdtsc();
-
-	aborting_region = NULL;
-	smp_send_work(victim, abort_on_other, (void *)(uptr)&abort_rows[row]);
-	while ((!aborting_region || !aborting_region[1]) && rdtsc() - start < WAIT_TICKS)
-		cpu_relax();
-	delay(SETTLE);
-	check_eq(abort_rows[row].indicator, aborting_region ? aborting_region[1] : 0, "indicator");
-	check_true(!cpus[victim].work_done, "the CPU is shut down");
-	cpu_count--;
-}
-
 static const struct lhv_case cases[] = {
 	{ .name = "ept/replaced",
 	  .needs = NEEDS_VMX | NEEDS_EPT | NEEDS_CPUS,
 	  .run = ept_replaced },
 	{ .name = "ept/added", .needs = NEEDS_VMX | NEEDS_EPT | NEEDS_CPUS, .run = ept_added },
 	{ .name = "ept/removed", .needs = NEEDS_VMX | NEEDS_EPT | NEEDS_CPUS, .run = ept_removed },
-	{ .name = "abort",
-	  .needs = NEEDS_VMX | NEEDS_CPUS,
-	  .run_row = vmx_abort,
-	  .row_name = abort_name,
-	  .rows = ARRAY_SIZE(abort_rows) },
 };
-LHV_TOPIC("smp-vmx", cases);
+LHV_TOPIC("smp", cases);
