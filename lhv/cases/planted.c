@@ -5,6 +5,7 @@
  */
 #include "lhv/suite/case.h"
 
+#include "lhv/frame/console.h"
 #include "lhv/vm/programs.h"
 
 static void halt_for_ever(void)
@@ -25,6 +26,13 @@ static void l1_spin_open(void)
 {
 	for (;;)
 		cpu_relax();
+}
+
+/* Ended in the middle of a line: whoever prints next must not wait for the rest. */
+static void l1_prints(void)
+{
+	for (;;)
+		report("\r");
 }
 
 static void l1_outside_vmx(void)
@@ -89,6 +97,7 @@ static void l2_blocks_nmis(void)
 static const struct lhv_case cases[] = {
 	{ .name = "l1-spin-open", .needs = PLANTED, .run = l1_spin_open },
 	{ .name = "l1-spin", .needs = PLANTED, .run = spin_for_ever },
+	{ .name = "l1-prints", .needs = PLANTED, .run = l1_prints },
 	{ .name = "l1-hlt", .needs = PLANTED, .run = halt_for_ever },
 	{ .name = "l1-outside-vmx", .needs = PLANTED, .run = l1_outside_vmx },
 	{ .name = "l1-enters", .needs = PLANTED, .run = l1_enters_for_ever },

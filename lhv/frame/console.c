@@ -2,7 +2,7 @@
 /* COM1 polled, port 0xE9, and the VGA text screen as plain memory. */
 #include "lhv/frame/console.h"
 
-#include "lhv/frame/lock.h"
+#include "lhv/frame/cpu.h"
 #include "xmhf/lib/bits.h"
 #include "xmhf/lib/format.h"
 #include "xmhf/x86/insn.h"
@@ -27,7 +27,8 @@
 
 #define LINE_MAX 512
 
-static struct lock console_lock;
+/* The CPU that prints, 0 if none does: a lock that knows its holder. */
+static volatile uptr console_holder;
 static bool vga_enabled, has_bulk_port;
 static bool trace_on_serial;
 static unsigned int vga_position, vga_strips;
@@ -83,9 +84,31 @@ static void vga_character(char c)
 		vga_scroll();
 }
 
+static void take_console(void)
+{
+	uptr nobody = 0;
+
+	while (!__atomic_compare_exchange_n(&console_holder, &nobody, (uptr)cpu_self(), false,
+					    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		nobody = 0;
+		cpu_relax();
+	}
+}
+
+static void release_console(void)
+{
+	__atomic_store_n(&console_holder, 0, __ATOMIC_RELEASE);
+}
+
+void console_let_go(void)
+{
+	if (console_holder == (uptr)cpu_self())
+		release_console();
+}
+
 static void put_text(const char *text, bool serial)
 {
-	lock_take(&console_lock);
+	take_console();
 	for (; *text; text++) {
 		if (has_bulk_port)
 			outb(BULK_PORT, (u8)*text);
@@ -97,7 +120,7 @@ static void put_text(const char *text, bool serial)
 		if (vga_enabled)
 			vga_character(*text);
 	}
-	lock_release(&console_lock);
+	release_console();
 }
 
 void report(const char *format, ...)

@@ -20,6 +20,9 @@ void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Sends all that trace() gets also to the serial port while @on. */
 void console_trace_to_serial(bool on);
 
+/** This CPU will not return to what it was printing, if it was. */
+void console_let_go(void);
+
 /** Keeps the first @rows lines of the screen for strips; does nothing without a screen. */
 void console_keep_strips(unsigned int rows);
 

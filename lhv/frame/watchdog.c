@@ -175,6 +175,7 @@ _Noreturn void watchdog_bite(const char *level, u64 rip)
 	}
 	watchdog.last = (struct watchdog_report){ level, rip };
 	watchdog_disarm();
+	console_let_go();
 	let_nmis_through(cpu);
 	fault_unwind(cpu->watchdog_stack);
 }
