@@ -26,7 +26,16 @@ struct fast_paging fast_paging_of(u64 cr3, u64 cr4, u64 efer, u8 physical_addres
 bool fast_translate(const struct fast_paging *paging, u64 linear, bool write, l1pa_t *address);
 
 /**
- * Where L0 finds the @size bytes of the memory operand of L1's VMX instruction; VMCS01 is
+ * Where L0 reads the @size bytes of the memory operand of L1's VMX instruction; VMCS01 is
  * current.  Returns NULL, with nothing done, where the case is not the common one.
  */
-void *fast_operand(struct vcpu *vcpu, u32 instruction_information, u32 size, bool write);
+const volatile void *fast_operand(struct vcpu *vcpu, u32 instruction_information, u32 size);
+
+/** Reads the 64-bit memory operand into @value; the rest as fast_operand_write(). */
+bool fast_operand_read(struct vcpu *vcpu, u32 instruction_information, u64 *value);
+
+/**
+ * Writes the 64-bit @value to the memory operand of L1's VMX instruction; VMCS01 is current.
+ * Returns false, with nothing done, where the case is not the common one.
+ */
+bool fast_operand_write(struct vcpu *vcpu, u32 instruction_information, u64 value);

@@ -3,6 +3,7 @@
 #include "nested/insn/field_access.h"
 
 #include "nested/caps/caps.h"
+#include "nested/insn/fast_operand.h"
 #include "nested/insn/operand.h"
 #include "nested/vmcs12/lazy.h"
 #include "nested/vmcs12/shadow.h"
@@ -72,19 +73,18 @@ bool insn_field_is_read_only(u64 encoding)
 }
 
 /*
- * The common form, in 64-bit code between two registers that are not RSP, for a field that exists,
- * not its high half.  Returns the field, or VMCS_FIELD_COUNT for every other case.
+ * The common form, in 64-bit code, for a field that exists, not its high half, and without RSP.
+ * The other operand is a register (@reg) or memory.  Returns the field, or VMCS_FIELD_COUNT.
  */
-static enum vmcs_index common_field(const struct vcpu *vcpu, u64 *reg)
+static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
 {
-	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
 	u32 second = info >> 28;
-	const struct nested_place *place;
+	const struct nested_place *place =
+		&nested_shared.places[nested_place_of(vcpu->regs[second])];
 
 	*reg = field_get(info, INFO_FIRST_REGISTER);
-	place = &nested_shared.places[nested_place_of(vcpu->regs[second])];
-	if (place->encoding != vcpu->regs[second] || !(info & INFO_IS_REGISTER) ||
-	    *reg == GPR_RSP || second == GPR_RSP || !insn_in_ia32e_mode() ||
+	if (place->encoding != vcpu->regs[second] || second == GPR_RSP ||
+	    ((info & INFO_IS_REGISTER) && *reg == GPR_RSP) || !insn_in_ia32e_mode() ||
 	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
 		return VMCS_FIELD_COUNT;
 	return (enum vmcs_index)place->field;
@@ -116,23 +116,30 @@ static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 void insn_vmread(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
+	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
 	enum vmcs_index field;
-	u64 reg;
+	u64 reg, value;
 
 	if (!nested->current) {
 		insn_fail_invalid();
 		return;
 	}
-	field = common_field(vcpu, &reg);
+	field = common_field(vcpu, info, &reg);
 	if (field == VMCS_FIELD_COUNT) {
 		vmread_slowly(vcpu);
 		return;
 	}
 	/* Where the field is in a shadow VMCS, this instruction did not exit. */
 	if (field_set_has(&nested->current->stale, field))
-		vcpu->regs[reg] = lazy_read(nested, nested->current, field);
+		value = lazy_read(nested, nested->current, field);
 	else
-		vcpu->regs[reg] = vmcs12_get(&nested->current->vmcs12, field);
+		value = vmcs12_get(&nested->current->vmcs12, field);
+	if (info & INFO_IS_REGISTER) {
+		vcpu->regs[reg] = value;
+	} else if (!fast_operand_write(vcpu, info, value)) {
+		vmread_slowly(vcpu);
+		return;
+	}
 	insn_succeed();
 }
 
@@ -187,19 +194,26 @@ static __attribute__((noinline)) void vmwrite_slowly(struct vcpu *vcpu)
 void insn_vmwrite(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
+	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
 	enum vmcs_index field;
-	u64 reg;
+	u64 reg, value;
 
 	if (!nested->current) {
 		insn_fail_invalid();
 		return;
 	}
-	field = common_field(vcpu, &reg);
+	field = common_field(vcpu, info, &reg);
 	if (field == VMCS_FIELD_COUNT || insn_field_is_read_only(vmcs_fields[field].encoding)) {
 		vmwrite_slowly(vcpu);
 		return;
 	}
-	lazy_write(nested->current, field, vcpu->regs[reg]);
+	if (info & INFO_IS_REGISTER) {
+		value = vcpu->regs[reg];
+	} else if (!fast_operand_read(vcpu, info, &value)) {
+		vmwrite_slowly(vcpu);
+		return;
+	}
+	lazy_write(nested->current, field, value);
 	shadow_follow(nested->current, field);
 	insn_succeed();
 }

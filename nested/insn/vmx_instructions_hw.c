@@ -46,7 +46,7 @@ static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size, u64 *sec
 static bool read_operand(struct vcpu *vcpu, u64 *out, u32 words, u64 *second)
 {
 	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
-	const volatile u64 *at = fast_operand(vcpu, info, words * sizeof(*out), false);
+	const volatile u64 *at = fast_operand(vcpu, info, words * sizeof(*out));
 
 	if (!at)
 		return read_operand_slowly(vcpu, out, words * sizeof(*out), second);
