@@ -18,8 +18,8 @@ TARGET_FLAGS := -std=gnu11 -ffreestanding -mgeneral-regs-only -mcmodel=kernel -m
 LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kernel -mno-red-zone -fno-pic -fcf-protection=none -g \
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
-.PHONY: demo check-clients all run test help clean setup setup-test check check-style check-coverage check-fuzz check-scripts check-emu \
-	check-emu-all bench lhv-native lhv-l0 hostile
+.PHONY: demo check-clients all run test help clean setup setup-test check check-style check-coverage check-mutants proofs \
+	check-fuzz check-scripts check-emu check-emu-all bench lhv-native lhv-l0 hostile
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/crash/xmhf.elf
@@ -33,7 +33,9 @@ help:
 	@echo 'make HYPAPP=name build/name/xmhf.elf   with another hypapp'
 	@echo 'make check-style    format, layers, places of assembly, headers alone'
 	@echo 'make check          host tests under sanitizers, with gcc and clang'
-	@echo 'make check-coverage  lines and branches of nested/ that host tests run, against a floor'
+	@echo 'make check-coverage lines and branches of nested/ that host tests run, against a floor'
+	@echo 'make proofs         z3 on the pure rules of nested/, for every input (nested/test/prove_*.c)'
+	@echo 'make check-mutants  planted mistakes in nested/, each of which a test or proof must find'
 	@echo 'make check-fuzz     fuzzers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each'
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
@@ -77,6 +79,13 @@ check:
 
 check-coverage:
 	$(Q)scripts/check-host --coverage
+
+# Minutes each: not tiers of `make test`.
+proofs:
+	$(Q)scripts/prove
+
+check-mutants:
+	$(Q)scripts/check-mutants
 
 check-fuzz:
 	$(Q)scripts/check-host --fuzz $(FUZZ_SECONDS)

@@ -10,6 +10,7 @@
  */
 /* sources: nested/ept02/ept12.c nested/ept02/ept02.c nested/ept02/tables.c
  * nested/ept02/violation.c nested/ept02/resync.c nested/ept02/memory_type.c */
+#include "nested/test/ept_cache.h"
 #include "nested/test/ept_world.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -18,8 +19,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 #define CONTEXTS    4
 #define TABLES	    12 /* table n is for level 4 - n % 4 */
 #define RECORDS	    64
-#define CACHED	    64
-#define LARGE	    0x80
 #define LOWER_PAGES 2048
 #define must(claim)                                                       \
 	do {                                                              \
@@ -114,22 +113,30 @@ static struct oracle walk12(unsigned int context, u64 l2, u64 flags)
 	return o;
 }
 
+/* The entry of EPT12 that maps @l2.  The walk found a page. */
+static u64 page_entry(unsigned int context, u64 l2)
+{
+	u64 table = eptp_of(context) & 0xffffffffff000ULL, entry;
+	int level;
+
+	for (level = 4;; level--) {
+		entry = world_memory[(table - WORLD_TABLES) / 4096][l2 >> (3 + 9 * level) & 511];
+		if (level == 1 || entry & LARGE)
+			return entry;
+		table = entry & 0xffffffffff000ULL;
+	}
+}
+
 static void record(unsigned int context, unsigned int sample, u64 flags)
 {
 	struct oracle o = walk12(context, sample_address(sample), flags);
 	struct record *r = records[context][sample];
-	u64 l2 = sample_address(sample), table = eptp_of(context) & 0xffffffffff000ULL, entry;
 	unsigned int i;
-	int level = 4;
+	u64 entry;
 
 	if (!o.rights12)
 		return;
-	for (;; level--) { /* the type of EPT12's page */
-		entry = world_memory[(table - WORLD_TABLES) / 4096][l2 >> (3 + 9 * level) & 511];
-		if (level == 1 || entry & LARGE)
-			break;
-		table = entry & 0xffffffffff000ULL;
-	}
+	entry = page_entry(context, sample_address(sample));
 	for (i = 0; i < record_count[context][sample]; i++)
 		if (r[i].l1_address == o.l1_address && r[i].type == (entry >> 3 & 7) &&
 		    r[i].ignore_pat == o.ignore_pat)
@@ -196,77 +203,6 @@ static void check_all(void)
 			must(!h.rights || is_allowed(i, sample, &h));
 		}
 	}
-}
-
-/* --- The processor's caches --- */
-
-struct cached {
-	u64 root, prefix, entry, rights; /* rights ANDed from the root on; 0: unused */
-	int level;
-};
-
-static struct cached cache[CACHED];
-static unsigned int cache_next;
-
-static void cache_put(u64 root, u64 l2, int level, u64 entry, u64 rights)
-{
-	cache[cache_next++ % CACHED] =
-		(struct cached){ root, l2 >> (3 + 9 * level), entry, rights, level };
-}
-
-static const struct cached *cache_find(u64 root, u64 l2, bool deepest)
-{
-	const struct cached *found = NULL;
-	unsigned int i;
-
-	for (i = 0; i < CACHED; i++) {
-		const struct cached *c = &cache[i];
-
-		if (c->rights && c->root == root && l2 >> (3 + 9 * c->level) == c->prefix &&
-		    (!found || (c->level < found->level) == deepest))
-			found = c;
-	}
-	return found;
-}
-
-static void cache_drop(u64 root, u64 l2, bool all)
-{
-	unsigned int i;
-
-	for (i = 0; i < CACHED; i++)
-		if (cache[i].root == root &&
-		    (all || l2 >> (3 + 9 * cache[i].level) == cache[i].prefix))
-			cache[i].rights = 0;
-}
-
-/* The processor's access: true if it goes on, with the translation. */
-static bool processor(u64 eptp02, u64 l2, u64 access, bool deepest, struct hardware *h)
-{
-	u64 root = eptp02 & 0xffffffffff000ULL, entry = root, rights = 7;
-	const struct cached *c = cache_find(root, l2, deepest);
-	int level = 4;
-
-	if (c) {
-		entry = c->entry;
-		rights = c->rights;
-		level = c->level - 1;
-	}
-	while (!c || (level > 0 && !(entry & LARGE))) {
-		entry = hardware_table(entry & 0xffffffffff000ULL)[l2 >> (3 + 9 * level) & 511];
-		rights &= entry;
-		if (!(entry & 7) || access & ~rights)
-			return false;
-		cache_put(root, l2, level, entry, rights);
-		level--;
-		c = cache;
-	}
-	if (access & ~rights)
-		return false;
-	*h = (struct hardware){ .rights = rights, .size = 1ULL << (12 + 9 * level) };
-	h->host = (entry & 0xffffffffff000ULL & ~(h->size - 1)) | (l2 & (h->size - 1));
-	h->type = entry >> 3 & 7;
-	h->ignore_pat = entry >> 6 & 1;
-	return true;
 }
 
 /* --- L1 --- */
@@ -337,6 +273,35 @@ static void race(void)
 	raced = true;
 }
 
+/* --- Page-modification log --- */
+
+#define LOG_PAGE world_table(TABLES)
+
+/* A log with little room, or none: the index before it is used. */
+static u16 start_log(void)
+{
+	static const u16 indices[] = { 511, 2, 0, 512, 0xffff };
+
+	ept.log = (struct ept02_log){ .on = true,
+				      .page = l1pa(LOG_PAGE),
+				      .index = indices[next(ARRAY_SIZE(indices))] };
+	memset(world_memory[TABLES], 0xff, 4096);
+	return ept.log.index;
+}
+
+/* SDM "Page-Modification Logging": one entry for a dirty flag that is set, none without. */
+static void check_log(u16 before, u64 access, u64 l2, bool was_clean, enum ept02_result result)
+{
+	bool sets_dirty = result == EPT02_FIXED && was_clean && access & EPT_WRITE;
+
+	if (result == EPT02_LOG_FULL)
+		must(before > 511 && ept.log.index == before);
+	else if (result == EPT02_FIXED)
+		must(ept.log.index == (u16)(before - sets_dirty));
+	if (sets_dirty)
+		must(before <= 511 && world_memory[TABLES][before] == align_down(l2, 4096));
+}
+
 /* The answer to a violation is what EPT12 and EPT01 say. */
 static void check_answer(const struct oracle *o, u64 access, enum ept02_result result,
 			 const struct ept02_outcome *out)
@@ -353,6 +318,9 @@ static void check_answer(const struct oracle *o, u64 access, enum ept02_result r
 	case EPT02_REFLECT_MISCONFIGURATION:
 		must(o->fate == ORACLE_MISCONFIGURATION);
 		break;
+	case EPT02_LOG_FULL:
+		must(ept.log.on && o->fate == ORACLE_OK && !(access & ~o->rights12));
+		break;
 	case EPT02_L0_OWNED:
 		must(o->fate == ORACLE_OK && !(access & ~o->rights12) && access & ~o->rights);
 		must(out->l1_address.v == o->l1_address);
@@ -366,8 +334,9 @@ static void touch(unsigned int races)
 {
 	unsigned int context = next(contexts), sample = next(SAMPLES), i;
 	u64 access = 1ULL << next(3), l2 = sample_address(sample);
-	bool deepest = next(2);
+	bool deepest = next(2), logs = next(2), was_clean;
 	struct hardware h;
+	u16 log_index;
 
 	raced = false;
 	for (i = 0; i < 4; i++) {
@@ -391,11 +360,17 @@ static void touch(unsigned int races)
 		race_access = access;
 		race_after = races;
 		races = 0;
+		log_index = logs ? start_log() : 0;
+		was_clean = o.fate == ORACLE_OK && eptp_of(context) & EPTP_AD &&
+			    !(page_entry(context, l2) & EPT_DIRTY);
 		result = ept02_handle_violation(&ept, c, l2pa(l2), access | 0x180, &out);
 		race_after = 0;
 		record_all();
 		if (!raced)
 			check_answer(&o, access, result, &out);
+		if (!raced && logs)
+			check_log(log_index, access, l2, was_clean, result);
+		ept.log.on = false;
 		if (result != EPT02_FIXED)
 			return;
 	}

@@ -83,23 +83,39 @@ static void check_events(const struct input *in)
 		~BLOCKING_BY_NMI));
 }
 
+/* L1's pages, filled with what the fuzzer has left; some are not there. */
+static void take_pages(const unsigned char *data, size_t size, struct owner_pages *pages)
+{
+	static u8 memory[4096];
+
+	for (size_t i = 0; i < sizeof(memory); i++)
+		memory[i] = size ? data[i % size] : 0;
+	*pages = (struct owner_pages){ memory, memory, memory, memory, memory };
+	if (size && data[0] & 1)
+		pages->msr_bitmap = pages->io_bitmap_b = pages->vmread_bitmap = NULL;
+	if (size && data[0] & 2)
+		pages->io_bitmap_a = pages->vmwrite_bitmap = NULL;
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	static const struct owner_pages no_pages;
+	struct owner_pages pages;
 	struct host_state state;
 	struct input in;
 
 	memset(&in, 0, sizeof(in));
 	memcpy(&in, data, size < sizeof(in) ? size : sizeof(in));
+	take_pages(data + (size < sizeof(in) ? size : sizeof(in)),
+		   size < sizeof(in) ? 0 : size - sizeof(in), &pages);
 	in.exit.l2_is_64bit_code = make_bool(&in.exit.l2_is_64bit_code);
 	in.exit.init_is_l0_kick = make_bool(&in.exit.init_is_l0_kick);
 	in.exit.mtf_was_injected = make_bool(&in.exit.mtf_was_injected);
 	in.before.exit_is_nmi = make_bool(&in.before.exit_is_nmi);
 	in.hardware.physical_address_width = (u8)(36 + in.hardware.physical_address_width % 17);
 	if (in.exit.exit_reason & EXIT_REASON_ENTRY_FAILURE)
-		CLAIM(owner_of_exit(&in.vmcs12, &no_pages, &in.exit) == OWNER_L0);
+		CLAIM(owner_of_exit(&in.vmcs12, &pages, &in.exit) == OWNER_L0);
 	in.exit.exit_reason = (in.exit.exit_reason & 0x7f) % (EXIT_REASON_COUNT + 4);
-	(void)owner_of_exit(&in.vmcs12, &no_pages, &in.exit);
+	(void)owner_of_exit(&in.vmcs12, &pages, &in.exit);
 	check_controls(&in);
 	check_cr(&in);
 	check_events(&in);

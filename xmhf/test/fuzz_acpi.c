@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: xmhf/device/acpi.c xmhf/test/fake_physmap.c */
 /*
- * Any bytes as ACPI tables at 64 KiB: no wild read, and a list without duplicates or an
- * error.  So that the fuzzer gets past the checksums, they are repaired for the
+ * Any bytes as ACPI tables at 64 KiB, or in the BIOS area: no wild read, and a list without
+ * duplicates or an error.  So that the fuzzer gets past the checksums, they are repaired for the
  * first tables whenever the first byte is odd.
  */
 #include "xmhf/device/acpi.h"
@@ -12,7 +12,8 @@
 
 #include "xmhf/test/fake_physmap.h"
 
-#define BASE 0x10000
+#define BASE	  0x10000
+#define BIOS_AREA 0xe0000 /* where the root pointer is searched if nobody says where it is */
 
 /* Where the repaired tables lie. */
 #define ROOT 64
@@ -38,9 +39,9 @@ static void repair_table(u8 *bytes, size_t at, u32 length, const char *signature
 }
 
 /* Root table with one entry; the MADT takes all that is left. */
-static void repair(u8 *bytes, size_t size)
+static void repair(u8 *bytes, size_t size, u64 base)
 {
-	u64 madt_address = BASE + MADT, root_address = BASE + ROOT;
+	u64 madt_address = base + MADT, root_address = base + ROOT;
 	u32 length = 36;
 
 	if (size < MADT + 44)
@@ -60,15 +61,19 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct cpu_list cpus;
 	const char *error;
+	bool searched;
+	u64 base;
 	u8 *bytes;
 
 	if (size < 1)
 		return 0;
+	searched = data[0] & 2;
+	base = searched ? BIOS_AREA : BASE;
 	fake_physmap_reset();
-	bytes = fake_physmap_add(BASE, data + 1, size - 1);
+	bytes = fake_physmap_add(base, data + 1, size - 1);
 	if (data[0] & 1)
-		repair(bytes, size - 1);
-	error = acpi_find_cpus(BASE, &cpus);
+		repair(bytes, size - 1, base);
+	error = acpi_find_cpus(searched ? 0 : BASE, &cpus);
 	if (cpus.count > CPU_LIST_MAX || cpus.count > cpus.found || (error && cpus.found) ||
 	    (!error && !cpus.count))
 		abort();

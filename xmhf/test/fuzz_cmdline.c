@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: xmhf/boot/cmdline.c xmhf/vmx/vmxcap.c */
+/* words: serial= boot_drive= log= cpus= vmx= vmxcap. .0 =0 =1 off on 0x3f8 serial,vga,ring
+ * vmxcap.ENABLE_EPT=0 vmxcap.enable_vpid=0 vmxcap.VMCS_SHADOWING=0 115200 */
 /* Any text as command line: values stay in their ranges, warnings are proper strings. */
 #include "xmhf/boot/cmdline.h"
 
