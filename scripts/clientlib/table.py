@@ -54,8 +54,9 @@ def row(client: rows.Client, native: dict | None, ours: dict | None) -> str:
     cells = [f"`{client.name}`: {client.what}"]
     for result in (native, ours):
         result = result or {}
-        cells += [verdict(result or None), millions(result.get("ticks")), millions(result.get("userspace"))]
-    cells += [ratio(native, ours, "userspace"), exits(ours)]
+        cells += [verdict(result or None), millions(result.get("ticks")), millions(result.get("userspace")),
+                  millions(result.get("l2"))]
+    cells += [ratio(native, ours, "userspace"), ratio(native, ours, "l2"), exits(ours)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -71,9 +72,9 @@ def table() -> str:
     results = [item for item in results if item[1] or item[2]]
     commits = sorted({result["commit"] for item in results for result in item[1:] if result})
     lines = [f"Commit {', '.join(commits)}.", "",
-             "| client | natively | ticks | to L2's user space | on xmhf-nest | ticks | to L2's user space | ratio "
-             "| exits 101 / 201 / 202 |",
-             "|---|---|--:|--:|---|--:|--:|--:|--:|"]
+             "| client | natively | ticks | to L2's user space | to L2's end | on xmhf-nest | ticks | to L2's user space "
+             "| to L2's end | ratio to user space | ratio to the end | exits 101 / 201 / 202 |",
+             "|---|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|"]
     lines += [row(*item) for item in results]
     lines += ["", "A memory slot of 512 pages taken away and put back, the guest touching each page in between; ticks per page:",
               "", "| client | natively | on xmhf-nest | ratio |", "|---|--:|--:|--:|"]

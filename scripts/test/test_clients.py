@@ -259,12 +259,12 @@ class TableTest(unittest.TestCase):
     """The table of docs/clients.md."""
 
     def test_rows(self):
-        run = {"passed": True, "first_line": "", "ticks": 1_600_000_000, "userspace": 200_000_000, "churn": 3000,
+        run = {"passed": True, "first_line": "", "ticks": 1_600_000_000, "userspace": 200_000_000, "l2": 300_000_000, "churn": 3000,
                "exits": {"101": [5, 9], "201": [7, 9]}, "commit": "abc"}
         client = rows.Client("x", "an x", list)
         self.assertEqual(table.row(client, run, {**run, "userspace": 250_000_000}),
-                         "| `x`: an x | pass | 1,600 M | 200 M | pass | 1,600 M | 250 M | 1.25 | 5 / 7 / 0 |")
-        self.assertEqual(table.row(client, None, run).split(" | ")[1:4], ["not run", "-", "-"])
+                         "| `x`: an x | pass | 1,600 M | 200 M | 300 M | pass | 1,600 M | 250 M | 300 M | 1.25 | 1.00 | 5 / 7 / 0 |")
+        self.assertEqual(table.row(client, None, run).split(" | ")[1:5], ["not run", "-", "-", "-"])
         self.assertEqual(table.churn_row(client, run, {**run, "churn": 6000}), "| `x` | 3,000 | 6,000 | 2.00 |")
         self.assertEqual(table.verdict({**run, "passed": False, "first_line": "vmm: x"}), "FAIL: `vmm: x`")
         self.assertEqual(table.verdict({**run, "lhv": {"ok": 7, "not ok": 1}}), "pass (7 ok, 1 not ok)")
