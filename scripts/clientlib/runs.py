@@ -48,11 +48,11 @@ def commit() -> str:
     return run.stdout.strip() or "unknown"
 
 
-def keep(client: rows.Client, side: str, result: BootResult) -> None:
-    """Writes what the table needs."""
+def keep(client: rows.Client, side: str, result: BootResult, tree: str) -> None:
+    """Writes what the table needs; @tree is the commit it was run from."""
     found = counts.parse(result.serial)
     said = counts.verdicts_of_lhv(result.serial)
-    data = {"commit": commit(), "passed": result.passed, "reason": result.reason, "ticks": result.ticks,
+    data = {"commit": tree, "passed": result.passed, "reason": result.reason, "ticks": result.ticks,
             "userspace": found.ticks_between("l2-1-start", "l2-userspace"),
             "l2": found.ticks_between("l2-1-start", "l2-1-done"), "churn": found.churn,
             "kvm_exits": found.kvm.get("exits"),
@@ -79,13 +79,14 @@ def against_native(client: rows.Client, result: BootResult) -> None:
 
 def run_one(client: rows.Client, side: str, options: Options) -> bool:
     """One client on one side."""
+    tree = commit()
     config = client.config(side == "native", options.xmhf)
     config.l1_cmdline = f"{config.l1_cmdline} {options.words}".strip()
     with View(config.out / "serial.txt") if options.show else nullcontext():
         result = boot(config)
     if client.as_natively and side == "xmhf" and result.passed:
         against_native(client, result)
-    keep(client, side, result)
+    keep(client, side, result, tree)
     print(f"{'ok' if result.passed else 'not ok'} - {client.name}, {side}: {result.reason} "
           f"({result.seconds:.1f} s, {result.ticks} ticks; {config.out})", flush=True)
     if not result.passed:
