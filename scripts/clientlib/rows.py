@@ -139,7 +139,6 @@ CLIENTS = [
     vmm("kvm-no-preemption-timer", "KVM with preemption_timer=0", "kvm_intel.preemption_timer=0 " + SMALL_GUESTS),
     vmm("kvm-no-flexpriority", "KVM with flexpriority=0", "kvm_intel.flexpriority=0 " + SMALL_GUESTS),
     lhv("kvm-lhv", "KVM with nested=1, Debian's QEMU, lhv with its own guests", "basics/*,exits/*"),
-    lhv("kvm-lhv-all", "the same, all of lhv's cases", "*"),
     Client("xen-pvh", "Xen with Linux as PVH dom0", in_dom0, kvm=False, disk=xen.disk,
            boot={"bochs_options": xen.BOCHS_OPTIONS}),
     Client("xen-domu", "Xen with Linux as PVH dom0 and as PVH domU", in_domu, kvm=False,
