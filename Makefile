@@ -22,7 +22,7 @@ LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kern
 	check-fuzz check-scripts check-emu check-emu-all bench lhv-native lhv-l0 hostile
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/crash/xmhf.elf
+all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/guard/xmhf.elf $(BUILD)/crash/xmhf.elf
 
 help:
 	@echo 'make run            set up what is missing, build, and boot GRUB -> xmhf -> Debian Linux in Bochs'
@@ -133,13 +133,16 @@ $(COUNTING): all
 CORE_C := $(filter-out xmhf/test/% nested/test/%,$(wildcard xmhf/*/*.c nested/*.c nested/*/*.c))
 CORE_S := $(filter-out xmhf/boot/multiboot.S,$(wildcard xmhf/*/*.S))
 
+# NAME_FLAGS of a hypapp, for all of its image
+include $(wildcard hypapps/*/flags.mk)
+
 # $(1): hypapp
 define HYPERVISOR
 $(1)_OBJS := $$(patsubst %,$(BUILD)/$(1)/%.o,$(CORE_C) $(CORE_S) $$(wildcard hypapps/$(1)/*.c))
 
 $(BUILD)/$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
-	$(Q)$$(CC) $$(TARGET_FLAGS) -MMD -MP -c $$< -o $$@
+	$(Q)$$(CC) $$(TARGET_FLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/$(1)/%.S.o: %.S
 	@mkdir -p $$(@D)
@@ -160,7 +163,7 @@ $(BUILD)/$(1)/xmhf.elf: $(BUILD)/$(1)/multiboot.o xmhf/boot/multiboot.lds
 
 -include $$($(1)_OBJS:.o=.d)
 endef
-$(foreach h,$(sort none trace exitlog crash $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
+$(foreach h,$(sort none trace exitlog guard crash $(HYPAPP)),$(eval $(call HYPERVISOR,$(h))))
 
 # --- lhv: the test guest, a 64-bit and a 32-bit build of the same sources ---
 

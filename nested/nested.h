@@ -41,14 +41,25 @@ void nested_vmx_instruction(struct vcpu *vcpu, u32 reason);
 enum nested_exit {
 	NESTED_DONE,   /* reflected to L1, or handled */
 	NESTED_L0,     /* L0's own: the handlers for L1's exits work on VMCS02 too */
-	NESTED_HIDDEN, /* L2 touches memory that L1 does not have, at *address in its own terms */
+	NESTED_HIDDEN, /* L2 touches memory that L1 does not have, or not with this right */
 };
 
-/** L2 exited with @reason; VMCS02 is current. */
-enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address);
+/** An access of L2 to memory. */
+struct nested_access {
+	u64 address; /* in L2's own terms */
+	l1pa_t page; /* L1's, to which it leads */
+	u64 rights;  /* that EPT12 gives */
+};
+
+/** L2 exited with @reason; VMCS02 is current.  NESTED_HIDDEN sets *@access. */
+enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, struct nested_access *access);
 
 /** L0 handled RDMSR or WRMSR of L2 and may have raised #GP, which VMCS12 may want as an exit. */
 void nested_check_exception(struct vcpu *vcpu);
+
+/** L0 raises #GP(0), or #PF with @error_code at @cr2, in L2. */
+void nested_raise_gp(struct vcpu *vcpu);
+void nested_raise_pf(struct vcpu *vcpu, u32 error_code, u64 cr2);
 
 /**
  * Writes VMCS01 and, where L1 has a current VMCS, VMCS12 and VMCS02 to the log, tagged @tag with

@@ -10,22 +10,27 @@
 #include "nested/exit/owner.h"
 #include "nested/insn/l2_instructions.h"
 #include "nested/msr_lists.h"
+#include "nested/vmcs02/commit.h"
 #include "nested/vmcs02/rules.h"
 #include "nested/vmcs12/check_group.h"
 #include "nested/vmcs12/lazy.h"
 #include "nested/vmcs12/shadow.h"
 #include "nested/vmcs12/slots.h"
 #include "xmhf/device/log.h"
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/lib/bug.h"
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/memory/physmap.h"
 #include "xmhf/vmx/guest_event_hw.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
 
 #define EPT02_PAGES 960
+/* VMCS02, shadow VMCS, MSR bitmap, and I/O bitmaps if they have to be merged. */
+#define SLOT_PAGES (3 + (hypapp_intercepts ? 2 : 0))
 
 /* VM-exit instruction information of VMREAD and VMWRITE. */
 #define INFO_IS_REGISTER BIT32(10)
@@ -41,8 +46,8 @@ static u64 state_pages(void)
 
 u64 nested_cpu_memory(void)
 {
-	/* State; VMCS02, shadow VMCS and MSR bitmap of each slot; EPT02. */
-	return (state_pages() + 3 * NESTED_SLOTS + EPT02_PAGES) * PAGE_SIZE;
+	/* State; what each slot has; EPT02. */
+	return (state_pages() + SLOT_PAGES * NESTED_SLOTS + EPT02_PAGES) * PAGE_SIZE;
 }
 
 /* Fields that rules.def leaves to code, and that here are plain copies: L0 owns no bit of them. */
@@ -129,6 +134,8 @@ static void add_msr_wishes(void)
 	for (u32 i = MSR_IA32_RTIT_OUTPUT_BASE; i <= MSR_IA32_RTIT_ADDR3_B; i++)
 		ok = ok && msr_bitmap_wish(w, i, MSR_ACCESS_BOTH);
 	bug_if(!ok);
+	/* Each MSR of the hypapp may need two words more. */
+	bug_if(w->count + 2 * INTERCEPTS_MSRS > MSR_BITMAP_WISH_WORDS);
 }
 
 void nested_init(void)
@@ -159,6 +166,7 @@ static void create_slot(struct vmcs12_slot *slot, hpa_t pages)
 	slot->shadow = vmcs_region(pages.v + PAGE_SIZE, VMCS_SHADOW_INDICATOR);
 	slot->msr_bitmap_address = hpa(pages.v + 2 * PAGE_SIZE);
 	slot->msr_bitmap = hpa_to_pointer(slot->msr_bitmap_address);
+	slot->io_bitmap_address = hpa(pages.v + 3 * PAGE_SIZE);
 }
 
 void nested_create(struct vcpu *vcpu, hpa_t memory)
@@ -172,7 +180,7 @@ void nested_create(struct vcpu *vcpu, hpa_t memory)
 		.prefetch = true,
 	};
 
-	for (unsigned int i = 0; i < NESTED_SLOTS; i++, next += 3 * PAGE_SIZE)
+	for (unsigned int i = 0; i < NESTED_SLOTS; i++, next += SLOT_PAGES * PAGE_SIZE)
 		create_slot(&nested->slots[i], hpa(next));
 	config.memory = hpa_to_pointer(hpa(next));
 	config.memory_address = hpa(next);
@@ -242,7 +250,7 @@ static enum nested_exit reflect_field_instruction(struct vcpu *vcpu)
 }
 
 /* EPT exits of an L2 that has an EPT12. */
-static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
+static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, struct nested_access *refused)
 {
 	struct nested *nested = vcpu->nested;
 	struct ept02_outcome outcome = { 0 };
@@ -260,7 +268,11 @@ static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, u64 *address)
 	}
 	switch (result) {
 	case EPT02_L0_OWNED:
-		*address = access.address.v;
+		*refused = (struct nested_access){
+			.address = access.address.v,
+			.page = l1pa(align_down(outcome.l1_address.v, PAGE_SIZE)),
+			.rights = field_get(outcome.qualification, EPT_VIOLATION_ENTRY_RWX),
+		};
 		handled(vcpu, reason);
 		return NESTED_HIDDEN;
 	case EPT02_FIXED:
@@ -297,6 +309,23 @@ static bool msr_exit_is_l1s(struct vcpu *vcpu, u32 reason)
 	return owner_of_exit(&slot->vmcs12, &pages, &exit) == OWNER_L1;
 }
 
+/* IN, OUT: L1's if its controls say so, else the hypapp's wish. */
+static bool io_exit_is_l1s(struct vcpu *vcpu)
+{
+	const struct vmcs12_slot *slot = vcpu->nested->current;
+	bool use_bitmaps = slot->words12.proc1 & PROC1_USE_IO_BITMAPS;
+	struct owner_exit exit = {
+		.exit_reason = EXIT_REASON_IO_INSTRUCTION,
+		.qualification = vmcs_read(VMCS_exit_qualification),
+	};
+	struct owner_pages pages = {
+		.io_bitmap_a = page_if(use_bitmaps, slot->vmcs12.io_bitmap_a_address),
+		.io_bitmap_b = page_if(use_bitmaps, slot->vmcs12.io_bitmap_b_address),
+	};
+
+	return owner_of_exit(&slot->vmcs12, &pages, &exit) == OWNER_L1;
+}
+
 /* VMCS02 passed our checks and failed the processor's: we lack a rule, or have one too many.  L1
  * sees what the processor said. */
 static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
@@ -319,14 +348,16 @@ static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
  * kick, a single step.  Everything else exits because VMCS12 asks for it, or because it
  * always exits, and is L1's.
  */
-enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, u64 *address)
+enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, struct nested_access *access)
 {
 	if (reason & EXIT_REASON_ENTRY_FAILURE)
 		return refused(vcpu, reason);
 	switch (reason) {
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_EPT_MISCONFIGURATION:
-		return vcpu->nested->context ? ept_exit(vcpu, reason, address) : NESTED_L0;
+		return vcpu->nested->context ? ept_exit(vcpu, reason, access) : NESTED_L0;
+	case EXIT_REASON_IO_INSTRUCTION:
+		return !hypapp_intercepts || io_exit_is_l1s(vcpu) ? reflect(vcpu) : NESTED_L0;
 	case EXIT_REASON_RDMSR:
 	case EXIT_REASON_WRMSR:
 		return msr_exit_is_l1s(vcpu, reason) ? reflect(vcpu) : NESTED_L0;
@@ -356,6 +387,16 @@ void nested_check_exception(struct vcpu *vcpu)
 	vmcs_write(VMCS_entry_interruption_information, 0);
 	exception_of_l2(vcpu, (u8)field_get(info, INTR_INFO_VECTOR),
 			(u32)vmcs_read(VMCS_entry_exception_error_code), 0);
+}
+
+void nested_raise_gp(struct vcpu *vcpu)
+{
+	exception_of_l2(vcpu, VECTOR_GP, 0, 0);
+}
+
+void nested_raise_pf(struct vcpu *vcpu, u32 error_code, u64 cr2)
+{
+	exception_of_l2(vcpu, VECTOR_PF, error_code, cr2);
 }
 
 bool nested_init_signal(struct vcpu *vcpu)
@@ -402,6 +443,14 @@ void nested_entry_refused(struct vcpu *vcpu)
 		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
 }
 
+/* EPT01, or what the hypapp asks for, is not what VMCS02 and EPT02 were made from. */
+static __attribute__((noinline)) void ept01_changed(struct vcpu *vcpu)
+{
+	ept02_ept01_check(&vcpu->nested->ept02, machine.ept.generation);
+	if (hypapp_intercepts)
+		vmcs02_intercepts_changed(vcpu);
+}
+
 u32 nested_before_l2_entry(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
@@ -412,7 +461,7 @@ u32 nested_before_l2_entry(struct vcpu *vcpu)
 	if (nested->context && nested->context->must_compare)
 		ept02_settle(&nested->ept02, nested->context);
 	if (nested->ept02.ept01_generation != machine.ept.generation)
-		ept02_ept01_check(&nested->ept02, machine.ept.generation);
+		ept01_changed(vcpu);
 	if (nested->context && ept02_take_flush(&nested->ept02, nested->context))
 		invept(INVEPT_SINGLE_CONTEXT, nested->context->eptp02);
 	slot->vmcs02_launched = true;

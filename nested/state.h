@@ -88,6 +88,13 @@ struct vmcs12_slot {
 	struct tracked_copy msr_bitmap_source;
 	u32 msr_bitmap_controls; /* secondary controls that the merge depended on */
 	hpa_t msr_bitmap_address;
+	hpa_t io_bitmap_address; /* of page A, B follows; with a hypapp that has intercepts */
+	struct tracked_copy io_bitmap_source[2];
+	enum {
+		IO_BITMAP_NONE,
+		IO_BITMAP_OF_L0,   /* VMCS12 uses none: the hypapp's ports */
+		IO_BITMAP_OF_BOTH, /* and those of io_bitmap_source */
+	} io_bitmap_made;
 	struct control_words words12; /* VMCS12's controls as of the last commit */
 	u32 entry02;		      /* VMCS02's VM-entry controls, but for "IA-32e mode guest" */
 	u64 eptp02;

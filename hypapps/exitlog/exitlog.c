@@ -52,6 +52,33 @@ enum hypapp_result hypapp_hypercall(u32 cpu, struct hypapp_hypercall *call)
 	return HYPAPP_PASS;
 }
 
+enum hypapp_result hypapp_port_access(u32 cpu, struct hypapp_port *access)
+{
+	(void)cpu;
+	(void)access;
+	return HYPAPP_PASS;
+}
+
+enum hypapp_result hypapp_msr_access(u32 cpu, struct hypapp_msr *access)
+{
+	(void)cpu;
+	(void)access;
+	return HYPAPP_PASS;
+}
+
+void hypapp_cpuid(u32 cpu, struct hypapp_cpuid *answer)
+{
+	(void)cpu;
+	(void)answer;
+}
+
+enum hypapp_result hypapp_memory_access(u32 cpu, struct hypapp_memory *access)
+{
+	(void)cpu;
+	(void)access;
+	return HYPAPP_PASS;
+}
+
 void hypapp_panic(void)
 {
 }

@@ -87,15 +87,20 @@ void execute_ud2(void)
 	__asm__ volatile("ud2" : : : "memory");
 }
 
-struct hypercall_result hypercall(u32 function, u32 argument)
+struct hypercall_result hypercall_2(u32 function, u32 argument1, u32 argument2)
 {
-	struct hypercall_result r = { 0x584d4846, function, argument, 0 };
+	struct hypercall_result r = { 0x584d4846, function, argument1, argument2 };
 
 	__asm__ volatile("vmcall"
 			 : "+a"(r.status), "+b"(r.bx), "+c"(r.cx), "+d"(r.dx)
 			 :
 			 : "memory", "cc");
 	return r;
+}
+
+struct hypercall_result hypercall(u32 function, u32 argument)
+{
+	return hypercall_2(function, argument, 0);
 }
 
 void task_call(u16 selector)

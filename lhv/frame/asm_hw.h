@@ -42,6 +42,7 @@ struct hypercall_result {
 	uptr bx, cx, dx;
 };
 struct hypercall_result hypercall(u32 function, u32 argument);
+struct hypercall_result hypercall_2(u32 function, u32 argument1, u32 argument2);
 
 /** CALL to a task's TSS or gate; back when the task executes IRET. */
 void task_call(u16 selector);

@@ -66,6 +66,15 @@ program add_bx
 	incl	(BX)
 	vmcall
 
+/* Adds for ever. */
+program add_loop
+1:	incl	(BX)
+	jmp	1b
+
+program outsb
+	outsb
+	vmcall
+
 program call_bx
 	call	*BX
 	vmcall

@@ -11,6 +11,7 @@ extern const u8 l2_cr0_from_bx[], l2_cr3_from_bx[], l2_cr4_from_bx[];
 extern const u8 l2_sti_window[], l2_iret_same[], l2_int3[], l2_ud2[], l2_int_0x80[];
 extern const u8 l2_touch_pages[], l2_read_pages[], l2_rdmsr_loop[], l2_wrmsr_loop[], l2_in_loop[];
 extern const u8 l2_read_rounds[], l2_await_cx[], l2_read_cr8[], l2_write_cr8[];
+extern const u8 l2_add_loop[], l2_outsb[];
 /* 32-bit code */
 extern const u8 l2_read_si32[], l2_cr3_read_si32[], l2_cr0_read_si32[], l2_cr4_read_si32[];
 extern const u8 l2_vmcall32[], l2_paging_on32[], l2_read_efer32[], l2_int_0x80_32[];

@@ -169,7 +169,9 @@ static bool set_flags(struct touch *t)
 
 		if (!flags)
 			continue;
-		if (!ept12_set_flags((volatile u64 *)(uptr)&table->view[index], entry, flags))
+		/* Where the hypapp forbids writes the flags stay as they are. */
+		if (l1_memory_may_write(table->base) &&
+		    !ept12_set_flags((volatile u64 *)(uptr)&table->view[index], entry, flags))
 			return false;
 		if (level == t->level)
 			t->entry |= flags;

@@ -106,7 +106,7 @@ static void write_field(struct nested *nested, u64 address, enum vmcs_index fiel
 		lazy_write(slot, field, value);
 		shadow_follow(slot, field);
 		vmcs_load(nested->current->vmcs02);
-	} else if (v) {
+	} else if (v && l1_memory_view_for_writing(l1pa(address), sizeof(*v))) {
 		vmcs12_set(v, field, value);
 		l1_memory_written(l1pa(address));
 	}

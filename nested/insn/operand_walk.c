@@ -80,7 +80,7 @@ static u64 read_entry(l1pa_t address, u32 bytes)
 /* Sets @flags in an entry that still is @old; returns false if it changed meanwhile. */
 static bool set_flags(l1pa_t address, u32 bytes, u64 old, u64 flags)
 {
-	void *view = l1_memory_view(address, bytes);
+	void *view = l1_memory_view_for_writing(address, bytes);
 	u32 old32 = (u32)old;
 
 	if (!view)

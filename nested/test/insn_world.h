@@ -32,6 +32,11 @@ void l1_memory_read(l1pa_t address, void *out, u64 size)
 		memset(out, 0xff, size);
 }
 
+void *l1_memory_view_for_writing(l1pa_t address, u64 size)
+{
+	return l1_memory_view(address, size);
+}
+
 void l1_memory_write(l1pa_t address, const void *in, u64 size)
 {
 	void *view = l1_memory_view(address, size);

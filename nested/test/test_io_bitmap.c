@@ -24,21 +24,21 @@ static bool is_wanted(u32 port)
 
 static void test_merge(bool with_l1)
 {
-	struct io_bitmap_wishes wishes = { 0 };
+	static u64 own[2][IO_BITMAP_WORDS];
 	unsigned long bad = 0;
 	u32 x = 12345;
 
-	ok(io_bitmap_wish(&wishes, 0, 0) && io_bitmap_wish(&wishes, 0xcf8, 0xcff) &&
-		   io_bitmap_wish(&wishes, 0x7fff, 0x8000) &&
-		   io_bitmap_wish(&wishes, 0xffff, 0xffff),
-	   "wishes");
+	for (u32 port = 0; port < 0x10000; port++)
+		if (is_wanted(port))
+			own[port >> 15][port % 0x8000 / 64] |= BIT(port % 64);
 	for (u32 i = 0; i < IO_BITMAP_WORDS; i++) {
 		x = x * 1664525 + 1013904223;
 		a[i] = x >> 28 ? 0 : (u64)x << 20;
 		b[i] = x >> 27 ? 0 : (u64)x << 10;
 		out_a[i] = out_b[i] = ~0ULL;
 	}
-	io_bitmap_merge(with_l1 ? a : NULL, with_l1 ? b : NULL, &wishes, out_a, out_b);
+	io_bitmap_merge(with_l1 ? a : NULL, own[0], out_a);
+	io_bitmap_merge(with_l1 ? b : NULL, own[1], out_b);
 	for (u32 port = 0; port < 0x10000; port++)
 		for (u32 size = 1; size <= 4; size *= 2) {
 			bool expected = false;
@@ -53,10 +53,7 @@ static void test_merge(bool with_l1)
 
 int main(void)
 {
-	struct io_bitmap_wishes wishes = { 0 };
-
 	test_merge(true);
 	test_merge(false);
-	ok(!io_bitmap_wish(&wishes, 0, 0x7f), "too many ports");
 	return tap_end();
 }

@@ -23,6 +23,12 @@ void vmcs02_make_current(struct vcpu *vcpu, struct vmcs12_slot *slot);
 void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct l1_inherited *l1,
 		   const u64 pdptes[4]);
 
+/**
+ * The hypapp's intercepts or rights changed: the current VMCS02 is brought up to date, those of
+ * other slots at their next vmcs02_commit().
+ */
+void vmcs02_intercepts_changed(struct vcpu *vcpu);
+
 /** Claim: L2 starts with PAE paging, so the processor takes PDPTEs from VMCS02. */
 bool vmcs12_uses_pdptes(const struct vmcs12 *vmcs12);
 

@@ -2,10 +2,14 @@
 /* Writing VMCS02. */
 #include "nested/vmcs02/commit.h"
 
+#include "nested/vmcs02/io_bitmap.h"
 #include "nested/vmcs12/lazy.h"
 #include "nested/vpid.h"
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/guest_event_hw.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/vmcs01.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
@@ -63,14 +67,18 @@ static u64 page_of_l1(u64 address)
 /* As page_of_l1(), for what the processor writes to. */
 static u64 writable_page_of_l1(u64 address)
 {
-	return l1_memory_view(l1pa(address), PAGE_SIZE) ? address : nested_shared.scratch.v;
+	return l1_memory_view_for_writing(l1pa(address), PAGE_SIZE) ? address
+								    : nested_shared.scratch.v;
 }
 
 static void write_addresses(const struct vmcs12_slot *slot, const struct control_words *w)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
 
-	if (w->proc1 & PROC1_USE_IO_BITMAPS) {
+	if (hypapp_intercepts) {
+		vmcs_write(VMCS_io_bitmap_a_address, slot->io_bitmap_address.v);
+		vmcs_write(VMCS_io_bitmap_b_address, slot->io_bitmap_address.v + PAGE_SIZE);
+	} else if (w->proc1 & PROC1_USE_IO_BITMAPS) {
 		vmcs_write(VMCS_io_bitmap_a_address, page_of_l1(v->io_bitmap_a_address));
 		vmcs_write(VMCS_io_bitmap_b_address, page_of_l1(v->io_bitmap_b_address));
 	}
@@ -88,11 +96,11 @@ static void write_addresses(const struct vmcs12_slot *slot, const struct control
 static void write_controls(struct vmcs12_slot *slot)
 {
 	const struct vmcs12 *v = &slot->vmcs12;
-	struct control_words nothing = { 0 }, w;
+	struct control_words own = { .proc1 = hypapp_intercepts ? PROC1_USE_IO_BITMAPS : 0 }, w;
 	struct tsc_view one = { TSC_MULTIPLIER_ONE, 0 }, tsc;
 
 	controls_of_vmcs12(v, &slot->words12);
-	controls_merge(&nested_shared.policy, &slot->words12, &nothing, &w);
+	controls_merge(&nested_shared.policy, &slot->words12, &own, &w);
 	vmcs_write(VMCS_pin_based_controls, w.pin);
 	vmcs_write(VMCS_processor_based_controls, w.proc1);
 	vmcs_write(VMCS_secondary_processor_based_controls, w.proc2);
@@ -276,15 +284,31 @@ static void write_event(const struct vmcs12 *v)
 	vmcs_write(VMCS_entry_instruction_length, v->entry_instruction_length);
 }
 
+/* The hypapp's MSRs.  nested_init() saw that there is room for them. */
+static void add_wishes(struct msr_bitmap_wishes *wishes)
+{
+	for (u32 i = 0; i < intercepts.msr_count; i++)
+		msr_bitmap_wish(wishes, intercepts.msr[i].index,
+				(enum msr_access)(intercepts.msr[i].read * MSR_ACCESS_READ |
+						  intercepts.msr[i].write * MSR_ACCESS_WRITE));
+}
+
 static void merge_msr_bitmap(struct vmcs12_slot *slot, l1pa_t address)
 {
+	const struct msr_bitmap_wishes *wishes = &nested_shared.wishes;
+	struct msr_bitmap_wishes more;
 	const u64 *page;
 
 	tracker_begin_copy(&slot->msr_bitmap_source, address);
 	page = l1_memory_view(address, PAGE_SIZE);
 	if (!page)
 		page = hpa_to_pointer(nested_shared.ones);
-	msr_bitmap_merge(page, &nested_shared.wishes, &slot->words12, slot->msr_bitmap);
+	if (hypapp_intercepts) {
+		more = *wishes;
+		add_wishes(&more);
+		wishes = &more;
+	}
+	msr_bitmap_merge(page, wishes, &slot->words12, slot->msr_bitmap);
 	slot->msr_bitmap_controls = slot->words12.proc2;
 }
 
@@ -297,6 +321,57 @@ static void write_msr_bitmap(struct vmcs12_slot *slot)
 	    (!tracker_is_current(&slot->msr_bitmap_source, address) ||
 	     slot->msr_bitmap_controls != slot->words12.proc2))
 		merge_msr_bitmap(slot, address);
+}
+
+static const u64 *ones_or(const u64 *page)
+{
+	return page ? page : hpa_to_pointer(nested_shared.ones);
+}
+
+/* VMCS02's I/O bitmaps: the hypapp's, with VMCS12's if it uses some. */
+static void write_io_bitmaps(struct vmcs12_slot *slot)
+{
+	const struct vmcs12 *v = &slot->vmcs12;
+	l1pa_t a = l1pa(v->io_bitmap_a_address), b = l1pa(v->io_bitmap_b_address);
+	struct tracked_copy *source = slot->io_bitmap_source;
+	u64 *out = hpa_to_pointer(slot->io_bitmap_address);
+	bool both = slot->words12.proc1 & PROC1_USE_IO_BITMAPS;
+
+	if (both ? slot->io_bitmap_made == IO_BITMAP_OF_BOTH && tracker_is_current(&source[0], a) &&
+			    tracker_is_current(&source[1], b)
+		 : slot->io_bitmap_made == IO_BITMAP_OF_L0)
+		return;
+	if (both) {
+		tracker_begin_copy(&source[0], a);
+		tracker_begin_copy(&source[1], b);
+	}
+	io_bitmap_merge(both ? ones_or(l1_memory_view(a, PAGE_SIZE)) : NULL, intercepts.ports_a,
+			out);
+	io_bitmap_merge(both ? ones_or(l1_memory_view(b, PAGE_SIZE)) : NULL, intercepts.ports_b,
+			out + IO_BITMAP_WORDS);
+	slot->io_bitmap_made = both ? IO_BITMAP_OF_BOTH : IO_BITMAP_OF_L0;
+}
+
+void vmcs02_intercepts_changed(struct vcpu *vcpu)
+{
+	struct nested *nested = vcpu->nested;
+	struct vmcs12_slot *current = nested->current;
+
+	for (unsigned int i = 0; i < NESTED_SLOTS; i++) {
+		struct vmcs12_slot *slot = &nested->slots[i];
+
+		slot->io_bitmap_made = IO_BITMAP_NONE;
+		slot->msr_bitmap_source.valid = false;
+		if (slot != current)
+			field_set_add(&slot->dirty, VMCS_INDEX_processor_based_controls);
+	}
+	/* Steps have changed controls that are now written anew. */
+	if (vcpu->step.active)
+		guest_end_step(vcpu);
+	vcpu->port_step.active = false;
+	write_controls(current);
+	write_msr_bitmap(current);
+	write_io_bitmaps(current);
 }
 
 void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct l1_inherited *l1,
@@ -314,5 +389,7 @@ void vmcs02_commit(struct nested *nested, struct vmcs12_slot *slot, const struct
 	write_loaded_state(slot, l1, all);
 	write_event(&slot->vmcs12);
 	write_msr_bitmap(slot);
+	if (hypapp_intercepts)
+		write_io_bitmaps(slot);
 	slot->dirty = (struct field_set){ 0 };
 }

@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * I/O bitmaps of VMCS02: a port access of L2 exits if L1's bitmaps or L0 (a hypapp's ports)
- * say so.  Pure.  SDM "I/O-Bitmap Addresses".
+ * I/O bitmaps of VMCS02: a port access of L2 exits if L1's bitmaps or L0's (a hypapp's ports)
+ * say so.  Pure.  SDM "I/O-Bitmap Addresses": page A for ports 0 to 7FFFH, page B for the others,
+ * one bit a port.
  */
 #pragma once
 
 #include "xmhf/lib/types.h"
 
 #define IO_BITMAP_WORDS 512 /* of one of the two pages */
-#define IO_BITMAP_PORTS 32
-
-/** Ports that L0 intercepts, few. */
-struct io_bitmap_wishes {
-	u32 count;
-	u16 port[IO_BITMAP_PORTS];
-};
-
-/** Adds ports @first to @last.  Returns false if the list is full. */
-bool io_bitmap_wish(struct io_bitmap_wishes *wishes, u16 first, u16 last);
 
 /**
- * Builds VMCS02's two pages.  @l1_a and @l1_b are views of L1's pages, or NULL for none: only
- * L0's ports then.
+ * Builds one page of VMCS02 from @l1, a view of L1's (other CPUs may write it meanwhile, every word
+ * is read once), NULL for none, and @l0.
  */
-void io_bitmap_merge(const u64 *l1_a, const u64 *l1_b, const struct io_bitmap_wishes *wishes,
-		     u64 *out_a, u64 *out_b);
+void io_bitmap_merge(const u64 *l1, const u64 *l0, u64 *out);
 
 /**
  * Claim: an access of @size bytes (1, 2, 4) at @port exits under the bitmaps: any of its ports is

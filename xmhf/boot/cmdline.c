@@ -2,6 +2,7 @@
 /* The hypervisor's command line. */
 #include "xmhf/boot/cmdline.h"
 
+#include "xmhf/lib/bits.h"
 #include "xmhf/lib/string.h"
 
 /* A piece of the command line. */
@@ -47,8 +48,8 @@ static int digit_value(char c)
 	return 16;
 }
 
-/* A decimal number, or a hexadecimal one after 0x, of at most @max. */
-static bool read_number(struct text text, u32 max, u32 *number)
+/* A decimal number, or a hexadecimal one after 0x, of at most @max, which is below 2^59. */
+static bool read_address(struct text text, u64 max, u64 *number)
 {
 	bool hexadecimal = starts_with(text, "0x") || starts_with(text, "0X");
 	int base = hexadecimal ? 16 : 10;
@@ -66,6 +67,16 @@ static bool read_number(struct text text, u32 max, u32 *number)
 		if (value > max)
 			return false;
 	}
+	*number = value;
+	return true;
+}
+
+static bool read_number(struct text text, u32 max, u32 *number)
+{
+	u64 value;
+
+	if (!read_address(text, max, &value))
+		return false;
 	*number = (u32)value;
 	return true;
 }
@@ -163,10 +174,51 @@ static const char *read_vmxcap(struct text name, struct text value, struct cmdli
 	return NULL;
 }
 
+static const char *read_hypapp(struct text name, struct text value, struct cmdline *result)
+{
+	struct hypapp_word *word = &result->hypapp[result->hypapp_count];
+	u32 count = 0;
+
+	if (!name.length || name.length >= sizeof(word->name))
+		return "no such option of a hypapp";
+	if (result->hypapp_count == HYPAPP_WORDS_MAX)
+		return "too many options of the hypapp";
+	if (value.length && value.start[value.length - 1] == ',')
+		return "must be numbers between commas";
+	do {
+		if (count == HYPAPP_NUMBERS_MAX ||
+		    !read_address(cut(&value, ','), HYPAPP_NUMBER_MAX, &word->number[count]))
+			return "must be numbers between commas";
+		count++;
+	} while (value.length);
+	memcpy(word->name, name.start, name.length);
+	word->name[name.length] = '\0';
+	word->count = count;
+	result->hypapp_count++;
+	return NULL;
+}
+
+u32 cmdline_hypapp_numbers(const struct cmdline *cmdline, const char *name, u64 *numbers, u32 count)
+{
+	const struct hypapp_word *word = NULL;
+
+	for (unsigned int i = 0; i < cmdline->hypapp_count; i++) {
+		struct text have = { cmdline->hypapp[i].name, strlen(cmdline->hypapp[i].name) };
+
+		if (is_text(have, name))
+			word = &cmdline->hypapp[i];
+	}
+	if (!word)
+		return 0;
+	for (u32 i = 0; i < word->count && i < count; i++)
+		numbers[i] = word->number[i];
+	return min_u64(word->count, count);
+}
+
 /* Obeys one word; returns what is wrong with it, or NULL. */
 static const char *read_word(struct text word, struct cmdline *result)
 {
-	const char vmxcap[] = "vmxcap.";
+	const char vmxcap[] = "vmxcap.", hypapp[] = "hypapp.";
 	struct text value = word;
 	struct text key = cut(&value, '=');
 
@@ -186,6 +238,11 @@ static const char *read_word(struct text word, struct cmdline *result)
 		key.start += strlen(vmxcap);
 		key.length -= strlen(vmxcap);
 		return read_vmxcap(key, value, result);
+	}
+	if (starts_with(key, hypapp)) {
+		key.start += strlen(hypapp);
+		key.length -= strlen(hypapp);
+		return read_hypapp(key, value, result);
 	}
 	return "unknown key";
 }

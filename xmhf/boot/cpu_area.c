@@ -13,7 +13,8 @@
 #define STACK_PAGES (VCPU_STACK_SIZE / PAGE_SIZE)
 
 /* Pages outside the area: VMXON region, VMCS01, MSR lists, and those of the step. */
-#define LOOSE_PAGES (3 + 2 + ARRAY_SIZE(((struct vcpu *)0)->step.tables))
+#define COPIES	    (hypapp_intercepts ? ARRAY_SIZE(((struct vcpu *)0)->step.copies) : 0)
+#define LOOSE_PAGES (3 + 2 + ARRAY_SIZE(((struct vcpu *)0)->step.tables) + COPIES)
 
 static u64 pages_of(u64 bytes)
 {
@@ -62,6 +63,8 @@ static void take_loose_pages(struct vcpu *vcpu)
 	vcpu->step.scratch = take_page();
 	for (unsigned int i = 0; i < ARRAY_SIZE(vcpu->step.tables); i++)
 		vcpu->step.tables[i] = take_page();
+	for (unsigned int i = 0; hypapp_intercepts && i < ARRAY_SIZE(vcpu->step.copies); i++)
+		vcpu->step.copies[i] = take_page();
 }
 
 struct vcpu *cpu_area_build(struct host_paging *paging, u32 id, u32 apic_id)

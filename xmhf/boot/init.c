@@ -21,6 +21,7 @@
 #include "xmhf/vmexit/bios_stub.h"
 #include "xmhf/vmexit/cpuid.h"
 #include "xmhf/vmx/caps_hw.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/vmcs01.h"
 
 #define LOW_MEMORY_END	0xa0000
@@ -42,6 +43,11 @@ static struct cmdline cmdline;
 static struct cpu_list cpu_list;
 static struct host_paging paging;
 static u64 start_tsc, nested_base;
+
+u32 hypapp_option(const char *name, u64 *numbers, u32 count)
+{
+	return cmdline_hypapp_numbers(&cmdline, name, numbers, count);
+}
 
 static void start_log(const char *multiboot_error)
 {
@@ -169,7 +175,8 @@ static u64 pool_pages(const struct mtrr_state *mtrr)
 
 	return ept01_pool_pages(&settings, mtrr) +
 	       host_paging_pages_needed(machine.top_of_ram, has_1g_pages()) +
-	       cpu_list.count * cpu_area_pages() + 5; /* MSR bitmap, nested's four pages */
+	       cpu_list.count * cpu_area_pages() + intercepts_pages() +
+	       5; /* MSR bitmap, nested's four pages */
 }
 
 /* Chooses L0's place: the top of RAM below 4 GiB. */
@@ -236,6 +243,7 @@ static void build_ept(const struct mtrr_state *mtrr)
 
 	ept01_build(&machine.ept, &settings, mtrr, &machine.pool);
 	page_pool_alloc(&machine.pool, &machine.msr_bitmap);
+	intercepts_create();
 	vmcs01_build_msr_bitmap(hpa_to_pointer(machine.msr_bitmap));
 }
 

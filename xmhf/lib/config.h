@@ -6,3 +6,8 @@
 #ifndef CONFIG_COUNT_VMX_INSTRUCTIONS
 #define CONFIG_COUNT_VMX_INSTRUCTIONS 0
 #endif
+
+/** 1: the hypapp may ask for intercepts, flags.mk in its folder. */
+#ifndef CONFIG_HYPAPP_INTERCEPTS
+#define CONFIG_HYPAPP_INTERCEPTS 0
+#endif

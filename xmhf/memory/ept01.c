@@ -467,6 +467,23 @@ enum ept01_result ept01_set_permission(struct ept01 *ept, l1pa_t page, u64 right
 	return EPT01_DONE;
 }
 
+bool ept01_override(const struct ept01 *ept, l1pa_t address, u64 *rights)
+{
+	unsigned int level;
+	u64 entry;
+
+	if (address.v >= ept->limit)
+		return false;
+	entry = *find_entry(ept, address.v, &level);
+	*rights = entry & EPT_RWX;
+	return entry & OVERRIDDEN && !(entry & OWN_PAGE);
+}
+
+void ept01_announce(struct ept01 *ept)
+{
+	note_change(ept, 0, 0);
+}
+
 enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 rights,
 				 enum memory_type type)
 {

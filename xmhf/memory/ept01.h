@@ -146,6 +146,12 @@ void ept01_recall(struct ept01 *ept, l1pa_t page);
  */
 bool ept01_change(const struct ept01 *ept, u64 generation, struct ept01_range *out);
 
+/** Claim: ept01_set_permission() set @rights for the 4 KiB page at @address. */
+bool ept01_override(const struct ept01 *ept, l1pa_t address, u64 *rights);
+
+/** A new generation in which EPT01 itself is as it was, for whoever depends on more than it. */
+void ept01_announce(struct ept01 *ept);
+
 /** Ends any override of the 4 KiB page at @page. */
 void ept01_restore(struct ept01 *ept, l1pa_t page);
 

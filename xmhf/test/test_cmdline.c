@@ -81,6 +81,32 @@ static void test_truncated(void)
 	   "other warnings do not push it out");
 }
 
+static void test_hypapp(void)
+{
+	u64 n[4] = { 0 };
+
+	good("hypapp.range=0x7f000000,4096,5");
+	is_u64(cmdline_hypapp_numbers(&c, "range", n, 4), 3, "three numbers");
+	ok(n[0] == 0x7f000000 && n[1] == 4096 && n[2] == 5, "their values");
+	is_u64(cmdline_hypapp_numbers(&c, "range", n, 2), 2, "no more than there is room for");
+	is_u64(cmdline_hypapp_numbers(&c, "port", n, 4), 0, "another word");
+	good("hypapp.port=1 hypapp.port=0xfffffffffffff,2");
+	ok(cmdline_hypapp_numbers(&c, "port", n, 4) == 2 && n[0] == HYPAPP_NUMBER_MAX,
+	   "the last one counts");
+	bad("hypapp.port=", "numbers");
+	bad("hypapp.port=1,", "numbers");
+	bad("hypapp.port=1,,2", "numbers");
+	bad("hypapp.port=x", "numbers");
+	bad("hypapp.port=0x10000000000000", "numbers");
+	bad("hypapp.port=1,2,3,4,5", "numbers");
+	bad("hypapp.=1", "no such option");
+	bad("hypapp.sixteen-letters-=1", "no such option");
+	cmdline_parse("hypapp.a=1 hypapp.b=1 hypapp.c=1 hypapp.d=1 hypapp.e=1 hypapp.f=1 "
+		      "hypapp.g=1 hypapp.h=1 hypapp.i=1",
+		      false, &c);
+	ok(c.warning_count == 1 && c.hypapp_count == HYPAPP_WORDS_MAX, "too many words");
+}
+
 static void test_serial(void)
 {
 	good("serial=off");
@@ -200,6 +226,7 @@ int main(void)
 	test_first_word();
 	test_truncated();
 	test_serial();
+	test_hypapp();
 	test_others();
 	test_vmxcap();
 	test_warnings();

@@ -7,9 +7,11 @@
 
 #include "xmhf/lib/bug.h"
 #include "xmhf/test/tap.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/x86/msr.h"
 
 struct machine machine;
+struct intercepts intercepts;
 
 void bug_stop(const char *file, int line, const char *claim)
 {

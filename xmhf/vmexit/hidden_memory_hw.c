@@ -5,11 +5,13 @@
  * L0's own memory is absent.  An instruction that touches it runs once, alone, on this
  * CPU's private copy of EPT01's tables in which that page leads to a scratch page of
  * all-ones; the monitor trap flag ends it and the copy is dropped.  So reads give
- * all-ones and writes are lost, whatever the instruction is, without an emulator.
+ * all-ones and writes are lost, whatever the instruction is, without an emulator.  An access that a
+ * hypapp lets pass, or to a copy of a page that it protects, runs in the same way.
  */
 #include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/device/log.h"
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
 #include "xmhf/vmexit/kick.h"
@@ -57,12 +59,13 @@ static u64 *private_table(struct vcpu *vcpu, u64 *entry)
 static void start_step(struct vcpu *vcpu)
 {
 	vcpu->step.table_count = 0;
+	vcpu->step.generation = machine.ept.generation;
 	memcpy(table_of(vcpu->step.root), table_of(hpa(vcpu->step.eptp & EPTP_ADDRESS)), PAGE_SIZE);
 	memset(table_of(vcpu->step.scratch), 0xff, PAGE_SIZE);
 }
 
-/* Maps the hidden page at @address to the scratch page, in the private tables only. */
-static bool show_scratch(struct vcpu *vcpu, u64 address)
+/* Maps the page at @address by @leaf, in the private tables only. */
+static bool show(struct vcpu *vcpu, u64 address, u64 leaf)
 {
 	u64 *table = table_of(vcpu->step.root);
 
@@ -71,8 +74,7 @@ static bool show_scratch(struct vcpu *vcpu, u64 address)
 		if (!table)
 			return false;
 	}
-	table[index_of(address, LEVEL_PT)] =
-		vcpu->step.scratch.v | EPT_RWX | field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB);
+	table[index_of(address, LEVEL_PT)] = leaf;
 	return true;
 }
 
@@ -93,12 +95,37 @@ void vmexit_set_monitor_trap(bool on)
 static void begin_step(struct vcpu *vcpu)
 {
 	vcpu->step.active = true;
+	vcpu->step.copy_count = 0;
 	vcpu->step.eptp = vmcs_read(VMCS_eptp);
 	vcpu->step.monitor_trap = nested_in_l2(vcpu) && (vmcs_read(VMCS_processor_based_controls) &
 							 PROC1_MONITOR_TRAP_FLAG);
 	start_step(vcpu);
 	vmcs_write(VMCS_eptp, private_eptp(vcpu));
 	vmexit_set_monitor_trap(true);
+}
+
+static u64 leaf_of(hpa_t page, u64 rights, enum memory_type type)
+{
+	return page.v | rights | field_make(EPT_MEMORY_TYPE, type);
+}
+
+/* The guest's instruction runs once with @leaf for its page at @address. */
+static void step_with(struct vcpu *vcpu, u64 address, u64 leaf)
+{
+	u64 page = address & ~(PAGE_SIZE - 1);
+
+	kick_lock_ept(vcpu);
+	if (!vcpu->step.active)
+		begin_step(vcpu);
+	else if (vcpu->step.generation != machine.ept.generation)
+		start_step(vcpu);
+	if (!show(vcpu, page, leaf)) {
+		/* One instruction in more page tables than the step has: start over with this. */
+		start_step(vcpu);
+		show(vcpu, page, leaf);
+	}
+	spin_unlock(&machine.ept_lock);
+	invept(INVEPT_SINGLE_CONTEXT, private_eptp(vcpu));
 }
 
 void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address)
@@ -110,16 +137,29 @@ void vmexit_step_over_hidden(struct vcpu *vcpu, u64 address)
 			 nested_in_l2(vcpu) ? 2 : 1, address, vmcs_read(VMCS_guest_rip));
 	}
 	vcpu->refused_accesses++;
-	kick_lock_ept(vcpu);
-	if (!vcpu->step.active)
-		begin_step(vcpu);
-	if (!show_scratch(vcpu, address & ~(PAGE_SIZE - 1))) {
-		/* One instruction in more page tables than the step has: start over with this. */
-		start_step(vcpu);
-		show_scratch(vcpu, address & ~(PAGE_SIZE - 1));
-	}
-	spin_unlock(&machine.ept_lock);
-	invept(INVEPT_SINGLE_CONTEXT, private_eptp(vcpu));
+	step_with(vcpu, address, leaf_of(vcpu->step.scratch, EPT_RWX, MEMORY_TYPE_WB));
+}
+
+void vmexit_step_with_page(struct vcpu *vcpu, u64 address, l1pa_t page, u64 rights)
+{
+	u64 end;
+
+	/* EPT01 is one to one. */
+	step_with(vcpu, address,
+		  leaf_of(hpa(page.v), rights, mtrr_type(&machine.ept.mtrr, page.v, &end)));
+}
+
+bool vmexit_step_with_copy(struct vcpu *vcpu, u64 address, l1pa_t page, u64 rights)
+{
+	u32 number = vcpu->step.active ? vcpu->step.copy_count : 0;
+
+	if (number == ARRAY_SIZE(vcpu->step.copies))
+		return false;
+	memcpy(table_of(vcpu->step.copies[number]), (void *)(uptr)(PHYSMAP_BASE + page.v),
+	       PAGE_SIZE);
+	step_with(vcpu, address, leaf_of(vcpu->step.copies[number], rights, MEMORY_TYPE_WB));
+	vcpu->step.copy_count = number + 1;
+	return true;
 }
 
 /* An EPT violation while IRET runs leaves NMIs unblocked too early: SDM "Exit Qualification for
@@ -153,6 +193,8 @@ void vmexit_ept_violation(struct vcpu *vcpu)
 
 	restore_nmi_blocking(vmcs_read(VMCS_exit_qualification));
 	guest_reinject_interrupted_event();
+	if (hypapp_intercepts && vmexit_protected(vcpu, address, l1pa(address), EPT_RWX))
+		return;
 	if (machine_overlaps_hidden(address, 1)) {
 		vmexit_step_over_hidden(vcpu, address);
 		return;

@@ -2,9 +2,11 @@
 /* Exits of single instructions: CPUID, XSETBV, INVD, MOV to CR0 and CR4. */
 #include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/vmexit/control_register.h"
 #include "xmhf/vmexit/cpuid.h"
 #include "xmhf/vmexit/vmexit.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/x86/msr.h"
 
 /* Constant while L1 runs; made here so that an exit need not. */
@@ -19,6 +21,14 @@ void vmexit_prepare_cpuid(void)
 	};
 }
 
+static void ask_hypapp(struct vcpu *vcpu, u32 leaf, u32 subleaf, struct cpuid_result *r)
+{
+	struct hypapp_cpuid answer = { leaf, subleaf, r->eax, r->ebx, r->ecx, r->edx };
+
+	hypapp_cpuid(vcpu->cpu.id, &answer);
+	*r = (struct cpuid_result){ answer.eax, answer.ebx, answer.ecx, answer.edx };
+}
+
 void vmexit_cpuid(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[GPR_RAX], subleaf = (u32)vcpu->regs[GPR_RCX];
@@ -26,6 +36,8 @@ void vmexit_cpuid(struct vcpu *vcpu)
 
 	if (cpuid_is_changed(leaf))
 		cpuid_for_l1(&policy, leaf, subleaf, vmcs_read(VMCS_guest_cr4), &r);
+	if (hypapp_intercepts && intercepts_want_cpuid(&intercepts, leaf))
+		ask_hypapp(vcpu, leaf, subleaf, &r);
 	vcpu->regs[GPR_RAX] = r.eax;
 	vcpu->regs[GPR_RBX] = r.ebx;
 	vcpu->regs[GPR_RCX] = r.ecx;

@@ -6,8 +6,10 @@
 #include "nested/nested.h"
 #include "xmhf/cpu/exception.h"
 #include "xmhf/device/log.h"
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/vmexit/kick.h"
 #include "xmhf/vmexit/vmexit.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/l1_msr.h"
 #include "xmhf/x86/msr.h"
 
@@ -22,8 +24,31 @@ static bool is_hidden(u32 index)
 	return index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B;
 }
 
+/* The hypapp's say in an access that it asked for; HYPAPP_PASS if it did not. */
+static enum hypapp_result ask_hypapp(struct vcpu *vcpu, u32 index, bool write, u64 *value)
+{
+	struct hypapp_msr access = {
+		.index = index,
+		.write = write,
+		.from_l2 = nested_in_l2(vcpu),
+		.value = write ? *value : 0,
+	};
+	enum hypapp_result result;
+
+	if (!hypapp_intercepts || !intercepts_want_msr(&intercepts, index, write))
+		return HYPAPP_PASS;
+	result = hypapp_msr_access(vcpu->cpu.id, &access);
+	if (result == HYPAPP_HANDLED)
+		*value = access.value;
+	return result;
+}
+
 bool l1_msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 {
+	enum hypapp_result result = ask_hypapp(vcpu, index, false, value);
+
+	if (result != HYPAPP_PASS)
+		return result == HYPAPP_HANDLED;
 	if (index == MSR_IA32_FEATURE_CONTROL) {
 		*value = vcpu->l1_feature_control;
 		return true;
@@ -102,6 +127,10 @@ static bool write_sysenter(struct vcpu *vcpu, u32 index, u64 value)
 
 bool l1_msr_write(struct vcpu *vcpu, u32 index, u64 value)
 {
+	enum hypapp_result result = ask_hypapp(vcpu, index, true, &value);
+
+	if (result != HYPAPP_PASS)
+		return result == HYPAPP_HANDLED;
 	if (index >= MSR_IA32_SYSENTER_CS && index <= MSR_IA32_SYSENTER_EIP)
 		return write_sysenter(vcpu, index, value);
 	if (index == MSR_IA32_FEATURE_CONTROL || is_vmx_capability(index) || is_hidden(index))

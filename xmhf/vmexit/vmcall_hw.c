@@ -147,6 +147,8 @@ static void hypercall(struct vcpu *vcpu)
 		.function = (u32)vcpu->regs[GPR_RBX],
 		.argument1 = (u32)vcpu->regs[GPR_RCX],
 		.argument2 = (u32)vcpu->regs[GPR_RDX],
+		.privilege =
+			(u32)field_get(vmcs_read(VMCS_guest_ss_access_rights), ACCESS_RIGHTS_DPL),
 	};
 	bool known;
 

@@ -28,6 +28,7 @@ static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_VMXOFF] = vmexit_vmxoff,
 	[EXIT_REASON_VMXON] = vmexit_vmx_instruction,
 	[EXIT_REASON_CR_ACCESS] = vmexit_cr_access,
+	[EXIT_REASON_IO_INSTRUCTION] = vmexit_io_instruction,
 	[EXIT_REASON_RDMSR] = vmexit_rdmsr,
 	[EXIT_REASON_WRMSR] = vmexit_wrmsr,
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = vmexit_mtf,
@@ -84,18 +85,20 @@ static void handle_own(struct vcpu *vcpu, u64 reason)
 
 static void handle_l2(struct vcpu *vcpu, u64 reason)
 {
-	u64 address;
+	struct nested_access access;
 
 	if (vcpu->waits_for_sipi)
 		vmexit_wake(vcpu);
-	switch (nested_l2_exit(vcpu, (u32)reason, &address)) {
+	switch (nested_l2_exit(vcpu, (u32)reason, &access)) {
 	case NESTED_L0:
 		handle_own(vcpu, reason);
 		if (reason == EXIT_REASON_RDMSR || reason == EXIT_REASON_WRMSR)
 			nested_check_exception(vcpu);
 		break;
 	case NESTED_HIDDEN:
-		vmexit_step_over_hidden(vcpu, address);
+		if (!hypapp_intercepts ||
+		    !vmexit_protected(vcpu, access.address, access.page, access.rights))
+			vmexit_step_over_hidden(vcpu, access.address);
 		break;
 	default:
 		break;
@@ -105,6 +108,8 @@ static void handle_l2(struct vcpu *vcpu, u64 reason)
 static void handle(struct vcpu *vcpu, u64 reason)
 {
 	vcpu->exit_reason = (u32)reason;
+	if (hypapp_intercepts && vmexit_end_steps(vcpu, reason))
+		return;
 	if (nested_in_l2(vcpu))
 		handle_l2(vcpu, reason);
 	else

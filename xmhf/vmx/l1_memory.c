@@ -2,8 +2,10 @@
 /* Access to L1's memory: identity-mapped, without what L0 hides. */
 #include "xmhf/memory/l1_memory.h"
 
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/lib/string.h"
 #include "xmhf/memory/physmap.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/machine.h"
 #include "xmhf/x86/cpu.h"
@@ -12,7 +14,19 @@ void *l1_memory_view(l1pa_t address, u64 size)
 {
 	if (machine_overlaps_hidden(address.v, size) || address.v > machine.physmap_end - size)
 		return NULL;
+	if (hypapp_intercepts && !intercepts_allow(address, EPT_READ))
+		return NULL;
 	return (void *)(uptr)(PHYSMAP_BASE + address.v);
+}
+
+bool l1_memory_may_write(l1pa_t address)
+{
+	return !hypapp_intercepts || intercepts_allow(address, EPT_WRITE);
+}
+
+void *l1_memory_view_for_writing(l1pa_t address, u64 size)
+{
+	return l1_memory_may_write(address) ? l1_memory_view(address, size) : NULL;
 }
 
 static u64 to_page_end(u64 address, u64 size)
@@ -44,7 +58,7 @@ void l1_memory_write(l1pa_t address, const void *in, u64 size)
 
 	while (size) {
 		u64 n = to_page_end(address.v, size);
-		void *to = l1_memory_view(address, n);
+		void *to = l1_memory_view_for_writing(address, n);
 
 		if (to) {
 			memcpy(to, from, n);

@@ -42,8 +42,14 @@ struct vcpu {
 		hpa_t root;	   /* copies of EPT01's tables on the way to the hidden page */
 		hpa_t tables[6];   /* PDPT, PD and page tables */
 		hpa_t scratch;	   /* what the step sees in place of L0's memory */
-		u32 table_count;
-	} step; /* vmexit/hidden_memory.c */
+		hpa_t copies[4];   /* and in place of pages that the hypapp protects */
+		u32 table_count, copy_count;
+		u64 generation; /* of EPT01, when its tables were copied */
+	} step;			/* vmexit/hidden_memory.c */
+	struct {
+		bool active;
+		u32 proc1; /* the control word as it was */
+	} port_step;	   /* vmexit/hypapp_access_hw.c */
 	u64 refused_accesses;
 	struct nested *nested; /* NULL: L1 has no VMX */
 	u32 exit_reason;       /* of the exit that is being handled */

@@ -2,7 +2,9 @@
 /* The controls of VMCS01 and L1's MSR bitmap.  Pure. */
 #include "xmhf/vmx/vmcs01.h"
 
+#include "xmhf/hypapp/hypapp.h"
 #include "xmhf/lib/string.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/x86/msr.h"
 
 struct need {
@@ -67,7 +69,8 @@ const char *vmcs01_choose_controls(const struct vmx_caps *caps, struct vmcs01_co
 	const char *lack;
 
 	*out = (struct vmcs01_controls){ .pin = caps->pin.must_be_1 };
-	lack = choose(&caps->proc1, 0, proc1_needs, ARRAY_SIZE(proc1_needs), &out->proc1);
+	lack = choose(&caps->proc1, hypapp_intercepts ? PROC1_USE_IO_BITMAPS : 0, proc1_needs,
+		      ARRAY_SIZE(proc1_needs), &out->proc1);
 	if (!lack)
 		lack = choose(&caps->proc2, PROC2_WANTED, proc2_needs, ARRAY_SIZE(proc2_needs),
 			      &out->proc2);
@@ -98,6 +101,18 @@ static void intercept(u8 *bitmap, u32 first, u32 last, bool read, bool write)
 	}
 }
 
+static void intercept_for_hypapp(u8 *bitmap)
+{
+	for (u32 i = 0; i < intercepts.msr_count; i++) {
+		u32 index = intercepts.msr[i].index;
+
+		if (index < MSR_BITMAP_RANGE_COUNT ||
+		    index - MSR_BITMAP_HIGH_FIRST < MSR_BITMAP_RANGE_COUNT)
+			intercept(bitmap, index, index, intercepts.msr[i].read,
+				  intercepts.msr[i].write);
+	}
+}
+
 void vmcs01_build_msr_bitmap(u8 *bitmap)
 {
 	memset(bitmap, 0, PAGE_SIZE);
@@ -113,4 +128,5 @@ void vmcs01_build_msr_bitmap(u8 *bitmap)
 	intercept(bitmap, MSR_IA32_VMX_BASIC, MSR_IA32_VMX_EXIT_CTLS2, true, true);
 	/* Processor trace would write where L1 says, also into L0's memory: hidden. */
 	intercept(bitmap, MSR_IA32_RTIT_OUTPUT_BASE, MSR_IA32_RTIT_ADDR3_B, true, true);
+	intercept_for_hypapp(bitmap);
 }

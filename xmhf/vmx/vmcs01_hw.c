@@ -4,6 +4,8 @@
 
 #include "xmhf/cpu/apic_hw.h"
 #include "xmhf/cpu/descriptor_tables.h"
+#include "xmhf/hypapp/hypapp.h"
+#include "xmhf/vmx/intercepts.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
@@ -42,6 +44,10 @@ static void write_controls(const struct vmcs01_controls *c)
 	vmcs_write(VMCS_tsc_offset, 0);
 	vmcs_write(VMCS_vmcs_link_pointer, ~0ULL);
 	vmcs_write(VMCS_msr_bitmap_address, machine.msr_bitmap.v);
+	if (hypapp_intercepts) {
+		vmcs_write(VMCS_io_bitmap_a_address, intercepts.ports_a_address.v);
+		vmcs_write(VMCS_io_bitmap_b_address, intercepts.ports_b_address.v);
+	}
 	vmcs_write(VMCS_eptp, ept01_pointer(&machine.ept));
 	if (c->proc2 & PROC2_ENABLE_VPID)
 		vmcs_write(VMCS_vpid, VPID_OF_L1);
