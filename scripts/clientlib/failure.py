@@ -22,7 +22,7 @@ from .view import Levels
 
 LAST_EXITS = 5000
 EXIT = re.compile(r"VM(?:EXIT|ENTER|FAIL|LAUNCH|RESUME|ABORT)")
-REFUSAL = re.compile(r"^\d+[a-z]\[.*\] .*(?:VMFAIL|VMENTER FAIL|VMABORT|>>PANIC<<|triple fault).*$", re.MULTILINE)
+REFUSAL = re.compile(r"^\d+[a-z]\[.*\] .*(?:VMFAIL|VMENTER FAIL|VMABORT|>>PANIC<< (?!Shutdown port)|triple fault).*$", re.MULTILINE)
 # Lines of L0's dumps hold @tag@field, KVM's dump_vmcs begins with a line of stars or the VMCS' address.
 OURS = re.compile(r"@[\w-]+@\w+ *=")
 KVMS_BEGIN = re.compile(r"\*\*\* Guest State \*\*\*|VMCS [0-9a-f]+, last attempted VM-entry")

@@ -65,16 +65,21 @@ def keep(client: rows.Client, side: str, result: BootResult, tree: str) -> None:
 
 
 def against_native(client: rows.Client, result: BootResult) -> None:
-    """A client with verdicts of its own passes on the hypervisor if they are those it gives natively."""
+    """A client with verdicts of its own passes on the hypervisor if none is worse than natively."""
     path = BUILD / "clients" / "runs" / f"{client.name}-native" / "serial.txt"
     native = counts.verdicts_of_lhv(path.read_text(errors="replace")) if path.exists() else {}
-    ours = counts.verdicts_of_lhv(result.serial)
-    wrong = [f"{name}: {ours.get(name, 'no word')}, natively {native.get(name, 'no word')}"
-             for name in {**native, **ours} if ours.get(name) != native.get(name)]
+    wrong = worse(native, counts.verdicts_of_lhv(result.serial))
     if not native or wrong:
         result.passed = False
-        result.reason = f"{len(wrong)} cases unlike natively: {'; '.join(wrong[:5])}" if native else \
+        result.reason = f"{len(wrong)} cases worse than natively: {'; '.join(wrong[:5])}" if native else \
             "there is no native run to compare with"
+
+
+def worse(native: dict[str, str], ours: dict[str, str]) -> list[str]:
+    """Cases that say something else than natively; one that fails natively only is the emulator's or KVM's."""
+    return [f"{name}: {ours.get(name, 'no word')}, natively {native.get(name, 'no word')}"
+            for name in {**native, **ours} if ours.get(name) != native.get(name)
+            and (native.get(name), ours.get(name)) != ("not ok", "ok")]
 
 
 def run_one(client: rows.Client, side: str, options: Options) -> bool:

@@ -114,6 +114,12 @@ class CountsTest(unittest.TestCase):
         serial = "L2| ok 1 - a/b 3\nL2| not ok 2 - a/c 1\nL2| ok 3 - d # SKIP no\nok 4 - e\n"
         self.assertEqual(counts.verdicts_of_lhv(serial), {"a/b": "ok", "a/c": "not ok", "d": "SKIP"})
 
+    def test_lhv_may_be_better_than_natively_and_not_worse(self):
+        self.assertEqual(runs.worse({"a": "ok", "b": "not ok", "c": "SKIP"}, {"a": "ok", "b": "ok", "c": "SKIP"}), [])
+        self.assertEqual(runs.worse({"a": "ok"}, {"a": "not ok"}), ["a: not ok, natively ok"])
+        self.assertEqual(runs.worse({"a": "ok", "b": "SKIP"}, {"a": "SKIP"}),
+                         ["a: SKIP, natively ok", "b: no word, natively SKIP"])
+
     def test_churn(self):
         self.assertEqual(counts.parse("PROBE churn rounds=2 pages=5 ticks=123\n").churn, 12)
         self.assertIsNone(counts.parse(SERIAL).churn)
