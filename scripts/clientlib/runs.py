@@ -91,7 +91,8 @@ def run_one(client: rows.Client, side: str, options: Options) -> bool:
         result = boot(config)
     if client.as_natively and side == "xmhf" and result.passed:
         against_native(client, result)
-    keep(client, side, result, tree)
+    if not options.words:
+        keep(client, side, result, tree)
     print(f"{'ok' if result.passed else 'not ok'} - {client.name}, {side}: {result.reason} "
           f"({result.seconds:.1f} s, {result.ticks} ticks; {config.out})", flush=True)
     if not result.passed:
