@@ -191,10 +191,13 @@ def test_looks(browser, tap: Tap, page: Path, pictures: Path) -> None:
     tap.ok(browser.run("document.getElementById('help').open"), "? shows the keys")
     browser.picture(pictures / "help.png")
     browser.click("#help button")
-    for width in (1440, 1024, 700):
+    for width in (1440, 1160, 1024, 700):
         browser.size(width, 900)
         browser.frame()
         tap.ok(browser.run("document.documentElement.scrollWidth <= innerWidth + 1"), f"no sideways scrolling at {width} pixels")
+        whole = browser.run("""(() => { const edge = $('exit-list').getBoundingClientRect().right;
+            return [...document.querySelectorAll('.exit .right')].every(c => c.getBoundingClientRect().right <= edge && c.scrollWidth <= c.clientWidth); })()""")
+        tap.ok(whole, f"no number of the list is cut off at {width} pixels")
     browser.picture(pictures / "narrow.png")
     browser.size(1440, 900)
 

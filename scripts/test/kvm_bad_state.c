@@ -7,6 +7,10 @@
  *	kvm_bad_state tr     TR is an available TSS, not a busy one
  *	kvm_bad_state ss     SS has another privilege than CS
  *	kvm_bad_state limit  CS is not page-granular, its limit more than 1 MiB
+ *	kvm_bad_state cs     CS is not accessed
+ *	kvm_bad_state ds     DS is present and usable, but a system segment
+ *	kvm_bad_state ldtr   LDTR holds a TSS
+ *	kvm_bad_state gdtr   GDTR's base is not canonical
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -21,6 +25,8 @@
 #define CR0_PE		1
 #define TSS_FREE	9
 #define LIMIT_BEYOND_1M 0xfffffff
+#define CODE_UNACCESSED 10
+#define NOT_CANONICAL	0x8000000000000000ULL
 
 static int fail(const char *what)
 {
@@ -42,6 +48,14 @@ static void spoil(const char *how, struct kvm_sregs *s, struct kvm_regs *r)
 		s->ss.selector = 1;
 	else if (!strcmp(how, "limit"))
 		s->cs.limit = LIMIT_BEYOND_1M;
+	else if (!strcmp(how, "cs"))
+		s->cs.type = CODE_UNACCESSED;
+	else if (!strcmp(how, "ds"))
+		s->ds.s = 0;
+	else if (!strcmp(how, "ldtr"))
+		s->ldt.type = TSS_FREE;
+	else if (!strcmp(how, "gdtr"))
+		s->gdt.base = NOT_CANONICAL;
 }
 
 static int run(int vcpu, struct kvm_run *state, const char *how)

@@ -8,7 +8,7 @@ import re
 import unittest
 
 import vmcs_samples as samples
-from test_vmcs_show import CC, LHV, LHV_ON_XMHF, REAL, Tool
+from test_vmcs_show import CC, FIVE, LHV, LHV_ON_XMHF, REAL, XEN, Tool
 from vmcslib import judge, msr_lists, reader
 from vmcslib.checker import evaluate
 from vmcslib.dump import Dump
@@ -31,6 +31,24 @@ class Check(Tool):
             self.assertIn(text, broken[0]["rule"])
             self.assertIn("Checks on Guest Segment Registers", broken[0]["section"])
             self.assertIn(field, self.run_tool("check", f"{REAL}@{number}")[1])
+
+    def test_five_states_that_a_processor_refused(self):
+        """KVM's own dumps: exactly the rule that each was made to break, and no other."""
+        for number, (function, field) in enumerate((("task_register", "guest_tr_access_rights"), ("granularity", "guest_cs_limit"),
+                                                    ("code_or_data", "guest_ds_access_rights"),
+                                                    ("local_descriptor_table", "guest_ldtr_access_rights"),
+                                                    ("gdtr", "guest_gdtr_base")), 1):
+            status, rules = self.rules(f"{FIVE}@{number}")
+            broken = [rule for rule in rules if rule["outcome"] == "broken"]
+            self.assertEqual((1, 1), (status, len(broken)), broken)
+            if function != "gdtr":
+                self.assertEqual(function, broken[0]["function"])
+            self.assertIn(f"    {field} = ", self.run_tool("check", f"{FIVE}@{number}")[1])
+
+    def test_xen_with_a_running_guest_breaks_no_rule(self):
+        status, rules = self.rules(str(XEN))
+        self.assertEqual((0, []), (status, [rule["rule"] for rule in rules if rule["outcome"] == "broken"]))
+        self.assertGreater(sum(rule["outcome"] == "holds" for rule in rules), 150)
 
     def test_a_real_run_that_entered_breaks_no_rule(self):
         for path, tag in ((LHV, "before12"), (LHV, "after12"), (LHV_ON_XMHF, "after12")):

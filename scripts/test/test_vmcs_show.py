@@ -25,6 +25,8 @@ LHV = ROOT / "logs" / "2026-11-21-bochs-lhv-cr0-write.log"
 LHV_ON_XMHF = ROOT / "logs" / "2026-11-21-bochs-lhv-on-xmhf-cr0-write.log"
 L0_DUMPS = ROOT / "logs" / "2026-11-21-bochs-lhv-on-xmhf-vmcs12-02.log"
 L2_BOOT = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-linux-on-xmhf-exits.log"
+FIVE = ROOT / "logs" / "2026-11-21-bochs-linux-kvm-five-bad-states.log"
+XEN = ROOT / "logs" / "2026-11-21-bochs-xen-vmcs-areas.log"
 XMHF64 = Path(__file__).resolve().parent / "samples" / "xmhf64.txt"
 GOLDEN = Path(__file__).resolve().parent / "golden"
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -228,6 +230,8 @@ class Golden(Tool):
              ("xmhf64-exits.txt", "exits", "--by", "kind,reason", str(XMHF64)),
              ("xmhf64-before-after.txt", "diff", f"{XMHF64}@before12", "@after12"),
              ("xmhf64-failure.txt", "diff", f"{XMHF64}@failure12", "@failure02"),
+             ("xen-list.txt", "list", str(XEN)), ("xen-show.txt", "show", str(XEN)),
+             ("xen-kvm-diff.txt", "diff", "-i", "host,address", str(XEN), f"{REAL}@1"),
              ("kvm-linux-exits.txt", "exits", str(L2_BOOT)),
              ("kvm-linux-timeline.txt", "exits", "--kind", "201", "--by", "reason", "--timeline", "8", str(L2_BOOT)),
              ("kvm-native-on-xmhf-diff.txt", "diff", "-i", "host,address,tsc", f"{REAL}@1", f"{ON_XMHF}@1"),
@@ -243,7 +247,8 @@ class Golden(Tool):
             self.assertEqual((GOLDEN / name).read_text(), out, name)
 
     def test_every_line_of_the_real_dumps_is_understood(self):
-        for path, lines in ((REAL, 2 * 44), (ON_XMHF, 2 * 44), (LHV, 2 * 181), (LHV_ON_XMHF, 2 * 181), (XMHF64, 37)):
+        for path, lines in ((REAL, 2 * 44), (ON_XMHF, 2 * 44), (LHV, 2 * 181), (LHV_ON_XMHF, 2 * 181), (XMHF64, 37),
+                            (FIVE, 5 * 44), (XEN, 40)):
             errors = self.run_tool("list", "-v", str(path))[2]
             self.assertIn(" 0 lines not understood", errors)
             total, others = (int(re.search(pattern, errors)[1]) for pattern in (r": (\d+) lines,", r"(\d+) others"))
