@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Many boots of L2 in one L1: does anything pile up in L0, is anything printed that a clean boot does not print?
 
-Pure.  The first boot with each number of CPUs is the clean one.  EPT02s are kept until others need the room, so their number
-and that of their tables may only grow in the first half.
+Pure.  The first boot with each number of CPUs is the clean one.  Each boot has an EPT12 of its own, and L0 keeps an EPT02 until another
+needs its place: so there may be as many as there are places, each with as many tables as after the clean boots.  EPT01 takes pages of
+the pool for parts of memory that L1 comes to late: free pages may become fewer in the first half of the boots, not after it.
 """
 
 import re
@@ -12,6 +13,8 @@ from lablib.verdict import views
 START = re.compile(r"^PROBE l2-(\d+)-start ")
 RESOURCES = re.compile(r"^PROBE resources l2-(\d+)-done cpu=(\d+) (.*)$")
 STAGES = re.compile(r"^PROBE l2-(\d+)-(start|done) tsc=(\d+)", re.MULTILINE)
+EPT02S = 16  # EPT02_CONTEXTS of nested/ept02/ept02.h
+RETURNING = ("vmcs02s", "refused", "restarts", "aborts")
 VARIABLE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|[0-9]+")
 
 
@@ -46,15 +49,26 @@ def ticks_of(serial: str) -> dict[int, int]:
             if word == "done" and (number, "start") in at}
 
 
-def judge_held(name: str, held: dict[int, dict[str, int]]) -> list[str]:
-    """What is wrong with one of the numbers of what L0 holds."""
-    values = {run: held[run].get(name, -1) for run in sorted(held)}
-    if name.startswith("ept02"):
-        first = [value for run, value in values.items() if run <= max(values) / 2]
-        return [f"run {run}: {name} is {value}, was {max(first)} at most" for run, value in values.items()
-                if first and run > max(values) / 2 and value > max(first)]
-    return [f"run {run}: {name} is {value}, was {values[2 - run % 2]}" for run, value in values.items()
-            if run > 2 and value != values[2 - run % 2]]
+def judge_held(cpu: str, held: dict[int, dict[str, int]]) -> list[str]:
+    """What is wrong with what L0 holds for one CPU of L1."""
+    def value(run: int, what: str) -> int:
+        return held[run].get(f"{what} of CPU {cpu}", 0)
+
+    problems = []
+    clean = [run for run in (1, 2) if run in held]
+    each = max((-(-value(run, "ept02_tables") // max(value(run, "ept02s"), 1)) for run in clean), default=0)
+    middle = max(1, max(held) // 2)
+    for run in sorted(held):
+        if run > middle and value(run, "free_pages") != value(middle, "free_pages"):
+            problems.append(f"run {run}: free_pages of CPU {cpu} is {value(run, 'free_pages')}, was {value(middle, 'free_pages')}")
+        if value(run, "ept02s") > EPT02S:
+            problems.append(f"run {run}: {value(run, 'ept02s')} EPT02s on CPU {cpu}")
+        if value(run, "ept02_tables") > each * value(run, "ept02s"):
+            problems.append(f"run {run}: {value(run, 'ept02_tables')} tables of {value(run, 'ept02s')} EPT02s on CPU {cpu}, "
+                            f"{each} each after the first")
+        problems += [f"run {run}: {what} of CPU {cpu} is {value(run, what)}, was {value(2 - run % 2, what)}"
+                     for what in RETURNING if run > 2 and value(run, what) != value(2 - run % 2, what)]
+    return problems
 
 
 def judge(serial: str, number: int) -> tuple[list[str], list[str]]:
@@ -66,7 +80,8 @@ def judge(serial: str, number: int) -> tuple[list[str], list[str]]:
               + ", ".join(f"{name} {value}" for name, value in held[run].items()) for run in sorted(held)]
     if sorted(held) != list(range(1, number + 1)):
         problems.append(f"L0 said what it holds after {len(held)} of {number} runs")
-    problems += [problem for name in held.get(1, {}) for problem in judge_held(name, held)]
+    for cpu in sorted({name.rpartition(" ")[2] for numbers in held.values() for name in numbers}):
+        problems += judge_held(cpu, held)
     clean_lines = {plain(line) for run in (1, 2) for line in printed.get(run, [])}
     for run in sorted(printed):
         problems += [f"run {run} prints: {line}" for line in printed[run] if run > 2

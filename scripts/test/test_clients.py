@@ -151,12 +151,14 @@ class SoakTest(unittest.TestCase):
         serial = SOAK.replace("l2-4-done cpu=0 free_pages=10", "l2-4-done cpu=0 free_pages=9")
         self.assertEqual(soak.judge(serial, 4)[1], ["run 4: free_pages of CPU 0 is 9, was 10"])
 
-    def test_ept02s_may_fill_their_place_only_at_first(self):
-        serial = SOAK.replace("l2-2-done cpu=0 free_pages=10 ept02s=0", "l2-2-done cpu=0 free_pages=10 ept02s=9")
-        serial = serial.replace("l2-3-done cpu=0 free_pages=10 ept02s=1", "l2-3-done cpu=0 free_pages=10 ept02s=9")
+    def test_ept02s_may_fill_their_places(self):
+        serial = SOAK.replace("ept02s=0", "ept02s=1")
+        for run, ept02s, tables in ((1, 1, 5), (2, 2, 10), (3, 3, 15), (4, 16, 80)):
+            serial = re.sub(rf"(l2-{run}-done cpu=0 free_pages=10) ept02s=\d", rf"\1 ept02s={ept02s} ept02_tables={tables}", serial)
         self.assertEqual(soak.judge(serial, 4)[1], [])
-        serial = serial.replace("l2-4-done cpu=0 free_pages=10 ept02s=0", "l2-4-done cpu=0 free_pages=10 ept02s=10")
-        self.assertEqual(soak.judge(serial, 4)[1], ["run 4: ept02s of CPU 0 is 10, was 9 at most"])
+        self.assertEqual(soak.judge(serial.replace("ept02_tables=80", "ept02_tables=81"), 4)[1],
+                         ["run 4: 81 tables of 16 EPT02s on CPU 0, 5 each after the first"])
+        self.assertEqual(soak.judge(serial.replace("ept02s=16", "ept02s=17"), 4)[1], ["run 4: 17 EPT02s on CPU 0"])
 
     def test_something_new_is_printed(self):
         serial = SOAK.replace("L2| L2 Linux, 3", "L2| rcu: stall\nL2| L2 Linux, 3")
