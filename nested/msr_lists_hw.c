@@ -65,7 +65,7 @@ static bool load(struct vcpu *vcpu, const struct vmx_msr_entry *entry)
 		return false;
 	if (field) {
 		vmcs_write((enum vmcs_encoding)field, entry->value);
-		vcpu->sysenter_written = true; /* perhaps */
+		vcpu->loaded_msr_written = true; /* perhaps */
 		return true;
 	}
 	return l1_msr_write(vcpu, entry->index, entry->value);

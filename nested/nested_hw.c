@@ -185,6 +185,7 @@ void nested_create(struct vcpu *vcpu, hpa_t memory)
 	config.memory = hpa_to_pointer(hpa(next));
 	config.memory_address = hpa(next);
 	bug_if(!ept02_init(&nested->ept02, &config));
+	nested->l1_pat = ~0ULL; /* no PAT: the first exit loads one */
 	vcpu->nested = nested;
 }
 
@@ -339,7 +340,7 @@ static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
 	slot->vmcs02_launched = !slot->launching;
 	slot->launched = slot->was_launched;
 	msr_list_entry_undo(slot);
-	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification);
+	leave_failed_entry(vcpu, slot, (enum exit_reason)(reason & 0xffff), qualification, true);
 	return NESTED_DONE;
 }
 

@@ -120,7 +120,9 @@ struct nested {
 	enum nested_mode mode;
 	const struct vmcs12_slot *sysenter_of; /* whose SYSENTER MSRs an exit loaded last */
 	u64 l1_interruptibility;	       /* in VMCS01 */
-	bool init_pending;		       /* an INIT that waits for VMXOFF */
+	u64 l1_pat;			       /* that an exit of L2 loaded last */
+	bool l1_in_ia32e_mode; /* as of VMXON: in VMX operation PG, and so LMA, cannot change */
+	bool init_pending;     /* an INIT that waits for VMXOFF */
 	u64 vmxon_pointer;
 	struct vmcs12_slot *current;   /* NULL: no current VMCS */
 	struct ept02_context *context; /* of the L2 that runs; NULL without EPT12 */

@@ -152,6 +152,62 @@ static void pat(void)
 	}
 }
 
+static void write_type_3(void *unused)
+{
+	(void)unused;
+	wrmsr(MSR_IA32_PAT, PAT_OTHER | 3ULL << 56);
+}
+
+/* L1 sets another PAT between two exits that load the same one. */
+static void l1_writes_pat(void)
+{
+	u64 l1 = rdmsr(MSR_IA32_PAT);
+
+	if (!case_requires(vm_allows(VMX_WORD_EXIT, EXIT_LOAD_IA32_PAT), "no PAT control"))
+		return;
+	vm_reset(L2_NATIVE);
+	vm_control(VMX_WORD_EXIT, EXIT_LOAD_IA32_PAT, 0);
+	vm_set(VMCS_host_ia32_pat, l1);
+	for (unsigned int i = 0; i < 3; i++) {
+		case_step("round %u", i);
+		check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "L2 exits");
+		check_eq(l1, rdmsr(MSR_IA32_PAT), "PAT loaded");
+		wrmsr(MSR_IA32_PAT, PAT_OTHER);
+		check_eq(PAT_OTHER, rdmsr(MSR_IA32_PAT), "PAT written");
+	}
+	check_fault(fault_try(write_type_3, NULL), VECTOR_GP, 0, "type 3");
+	check_eq(PAT_OTHER, rdmsr(MSR_IA32_PAT), "PAT unchanged");
+	wrmsr(MSR_IA32_PAT, l1);
+}
+
+/*
+ * "VM-Entry Failures During or After Loading Guest State": where a check of guest state fails, L1
+ * goes on with its own MSRs, not with those that L2 had at its last exit.
+ */
+static void failed_entry(void)
+{
+	u64 efer = rdmsr(MSR_IA32_EFER), pat = rdmsr(MSR_IA32_PAT);
+
+	if (!case_requires(efer_controls() && vm_allows(VMX_WORD_EXIT, EXIT_LOAD_IA32_PAT),
+			   "controls missing"))
+		return;
+	vm_reset(L2_NATIVE);
+	set_controls(false, false, false);
+	vm_control(VMX_WORD_EXIT, 0, EXIT_LOAD_IA32_PAT | EXIT_SAVE_IA32_PAT);
+	vm_control(VMX_WORD_ENTRY, 0, ENTRY_LOAD_IA32_PAT);
+	wrmsr(MSR_IA32_EFER, efer ^ EFER_SCE);
+	wrmsr(MSR_IA32_PAT, PAT_OTHER);
+	check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "L2 has what L1 has");
+	check_eq(efer ^ EFER_SCE, rdmsr(MSR_IA32_EFER), "EFER after L2");
+	check_eq(PAT_OTHER, rdmsr(MSR_IA32_PAT), "PAT after L2");
+	wrmsr(MSR_IA32_EFER, efer);
+	wrmsr(MSR_IA32_PAT, pat);
+	vm_set(VMCS_guest_rflags, 0);
+	check_entry_failure(vm_enter(), EXIT_REASON_ENTRY_FAILURE_GUEST, 0, "RFLAGS bit 1 is 0");
+	check_eq(efer, rdmsr(MSR_IA32_EFER), "EFER after the failure");
+	check_eq(pat, rdmsr(MSR_IA32_PAT), "PAT after the failure");
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "efer",
 	  .needs = NEEDS_VMX,
@@ -164,5 +220,7 @@ static const struct lhv_case cases[] = {
 	  .row_name = combination_name,
 	  .rows = 4 },
 	{ .name = "pat", .needs = NEEDS_VMX, .run = pat },
+	{ .name = "pat/l1-writes-it", .needs = NEEDS_VMX, .run = l1_writes_pat },
+	{ .name = "failed-entry", .needs = NEEDS_VMX, .run = failed_entry },
 };
 LHV_TOPIC("efer-pat", cases);

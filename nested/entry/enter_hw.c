@@ -140,7 +140,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	*error = check_state(nested, slot, launch);
 	if (*error)
 		return ENTER_FAIL;
-	in.l1_in_ia32e_mode = vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST;
+	in.l1_in_ia32e_mode = nested->l1_in_ia32e_mode;
 	if (in.l1_in_ia32e_mode != slot->checked_in_ia32e)
 		slot->unchecked |= CHECK_HOST;
 	read_inherited(&slot->vmcs12, &l1);
@@ -153,7 +153,8 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 		return ENTER_FAIL;
 	}
 	if (!check_guest(slot, &in, &qualification, &why)) {
-		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_GUEST, qualification);
+		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_GUEST, qualification,
+				   false);
 		return ENTER_DONE;
 	}
 	slot->unchecked = 0;
@@ -163,7 +164,7 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	vmcs02_commit(nested, slot, &l1, in.pdptes);
 	failed_msr = slot->vmcs12.entry_msr_load_count ? msr_list_entry_load(vcpu, slot) : 0;
 	if (failed_msr) {
-		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_MSR, failed_msr);
+		leave_failed_entry(vcpu, slot, EXIT_REASON_ENTRY_FAILURE_MSR, failed_msr, true);
 		return ENTER_DONE;
 	}
 	vpid02_entering(nested, slot);

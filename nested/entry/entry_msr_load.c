@@ -132,7 +132,7 @@ static bool plain_value(const struct entry_msr_state *state, enum value_rule rul
 	return MUST(rule != RULE_READ_ONLY) &&
 	       MUST(IMPLIES(rule == RULE_32_BITS, fits_32_bits(value))) &&
 	       MUST(IMPLIES(rule == RULE_CANONICAL, is_canonical(value, caps))) &&
-	       MUST(IMPLIES(rule == RULE_PAT, entry_is_valid_pat(value))) &&
+	       MUST(IMPLIES(rule == RULE_PAT, pat_is_valid(value))) &&
 	       MUST(IMPLIES(rule == RULE_DEBUGCTL, !(value & ~caps->debugctl_valid))) &&
 	       MUST(IMPLIES(perf, caps->perf_global_ctrl_valid)) &&
 	       MUST(IMPLIES(perf, !(value & ~caps->perf_global_ctrl_valid)));

@@ -51,6 +51,3 @@ static inline bool fits_32_bits(u64 value)
 {
 	return !(value >> 32);
 }
-
-/** Claim: each byte of @pat is a memory type that IA32_PAT can hold. */
-bool entry_is_valid_pat(u64 pat);

@@ -67,8 +67,7 @@ static bool guest_msrs(const struct entry_view *e, struct check_failure *why)
 
 	return MUST(IMPLIES(perf,
 			    !(v->guest_ia32_perf_global_ctrl & ~caps->perf_global_ctrl_valid))) &&
-	       MUST(IMPLIES(e->entry & ENTRY_LOAD_IA32_PAT,
-			    entry_is_valid_pat(v->guest_ia32_pat))) &&
+	       MUST(IMPLIES(e->entry & ENTRY_LOAD_IA32_PAT, pat_is_valid(v->guest_ia32_pat))) &&
 	       MUST(IMPLIES(efer, !(v->guest_ia32_efer & ~caps->efer_valid))) &&
 	       MUST(IMPLIES(efer, lma == ia32e)) &&
 	       MUST(IMPLIES(efer && (v->guest_cr0 & CR0_PG), lme == lma));

@@ -34,7 +34,7 @@ static bool host_msrs(const struct entry_view *e, struct check_failure *why)
 	       MUST(is_canonical(v->host_ia32_sysenter_eip, caps)) &&
 	       MUST(IMPLIES(perf,
 			    !(v->host_ia32_perf_global_ctrl & ~caps->perf_global_ctrl_valid))) &&
-	       MUST(IMPLIES(e->exit & EXIT_LOAD_IA32_PAT, entry_is_valid_pat(v->host_ia32_pat))) &&
+	       MUST(IMPLIES(e->exit & EXIT_LOAD_IA32_PAT, pat_is_valid(v->host_ia32_pat))) &&
 	       MUST(IMPLIES(efer, !(v->host_ia32_efer & ~caps->efer_valid))) &&
 	       MUST(IMPLIES(efer, !!(v->host_ia32_efer & EFER_LMA) == to_64_bit)) &&
 	       MUST(IMPLIES(efer, !!(v->host_ia32_efer & EFER_LME) == to_64_bit));

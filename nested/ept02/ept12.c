@@ -75,17 +75,27 @@ unsigned int ept12_levels(u64 eptp)
 	return field_get(eptp, EPTP_WALK_LENGTH) == EPT12_LEVELS_MAX - 1 ? EPT12_LEVELS_MAX : 4;
 }
 
+/* Page-walk length 4, as the EPTP has it: one less. */
+#define WALK_4 (3U << 3)
+
 bool ept12_eptp_is_valid(const struct vmx_caps *caps, u64 eptp)
 {
 	u64 cap = caps->ept_vpid;
-	u64 type = field_get(eptp, EPTP_MEMORY_TYPE);
-	u64 known = EPTP_MEMORY_TYPE | EPTP_WALK_LENGTH | EPTP_AD | EPTP_ADDRESS;
+	u64 wanted = EPT_CAP_WALK_4;
 
-	return ((type == MEMORY_TYPE_UC && (cap & EPT_CAP_UC)) ||
-		(type == MEMORY_TYPE_WB && (cap & EPT_CAP_WB))) &&
-	       field_get(eptp, EPTP_WALK_LENGTH) == 3 && (cap & EPT_CAP_WALK_4) &&
-	       IMPLIES(eptp & EPTP_AD, cap & EPT_CAP_AD) && !(eptp & ~known) &&
-	       !(eptp >> caps->physical_address_width);
+	switch (eptp & ~(EPTP_ADDRESS | EPTP_AD)) {
+	case WALK_4 | MEMORY_TYPE_WB:
+		wanted |= EPT_CAP_WB;
+		break;
+	case WALK_4 | MEMORY_TYPE_UC:
+		wanted |= EPT_CAP_UC;
+		break;
+	default:
+		return false;
+	}
+	if (eptp & EPTP_AD)
+		wanted |= EPT_CAP_AD;
+	return (cap & wanted) == wanted && !(eptp >> caps->physical_address_width);
 }
 
 u64 ept12_effective_qualification(u64 eptp, u64 qualification)

@@ -18,8 +18,8 @@ void leave_by_held_init(struct vcpu *vcpu, struct vmcs12_slot *slot);
 
 /**
  * Ends a VM entry that failed after the controls and host state were accepted: L1 sees @reason with
- * bit 31 and @qualification.  VMCS02 is current.  SDM "VM-Entry Failures During or After Loading
- * Guest State".
+ * bit 31 and @qualification.  @state_loaded: the failure came after guest state was loaded, in
+ * VMCS02.  VMCS02 is current.  SDM "VM-Entry Failures During or After Loading Guest State".
  */
 void leave_failed_entry(struct vcpu *vcpu, struct vmcs12_slot *slot, enum exit_reason reason,
-			u64 qualification);
+			u64 qualification, bool state_loaded);

@@ -106,7 +106,15 @@ static void vmx_abort(struct vcpu *vcpu, const struct vmcs12_slot *slot, enum vm
 	vmcs_write(VMCS_guest_activity_state, ACTIVITY_SHUTDOWN);
 }
 
-static void read_before(const struct vmcs12_slot *slot, u32 reason,
+/* How far a VM entry came before L1 goes on. */
+enum stay {
+	NOTHING_LOADED, /* a check of guest state failed: the processor's state is L1's */
+	STATE_LOADED,	/* the entry failed with L2's state loaded */
+	L2_RAN,
+};
+
+/* The current VMCS has the state that the processor is in. */
+static void read_before(struct vmcs12_slot *slot, u32 reason, enum stay stay,
 			struct host_state_before *before)
 {
 	u64 nmi = INTR_INFO_VALID | field_make(INTR_INFO_TYPE, INTR_TYPE_NMI);
@@ -115,26 +123,37 @@ static void read_before(const struct vmcs12_slot *slot, u32 reason,
 	before->efer = 0;
 	if (!(slot->vmcs12.exit_controls & EXIT_LOAD_IA32_EFER))
 		before->efer = vmcs_read(VMCS_guest_ia32_efer);
+	before->state_is_l1s = stay == NOTHING_LOADED;
 	before->interruptibility_state = 0;
-	if (!(slot->vmcs12.pin_based_controls & PIN_VIRTUAL_NMIS))
+	if (stay != L2_RAN) {
 		before->interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
+	} else if (!(slot->vmcs12.pin_based_controls & PIN_VIRTUAL_NMIS)) {
+		lazy_pull(slot, VMCS_INDEX_guest_interruptibility_state);
+		before->interruptibility_state = slot->vmcs12.guest_interruptibility_state;
+	}
 	before->exit_is_nmi = (reason & 0xffff) == EXIT_REASON_EXCEPTION_OR_NMI &&
 			      (vmcs_read(VMCS_exit_interruption_information) &
 			       (INTR_INFO_VALID | INTR_INFO_TYPE)) == nmi;
 }
 
 /* VMCS01 has them already if L1 wrote none since an exit loaded the same ones. */
-static void load_sysenter(struct vcpu *vcpu, const struct vmcs12_slot *slot, bool same_host)
+static void load_rarely_written(struct vcpu *vcpu, const struct vmcs12_slot *slot, bool same_host,
+				u64 pat)
 {
 	struct nested *nested = vcpu->nested;
+	bool written = vcpu->loaded_msr_written;
 
-	if (same_host && nested->sysenter_of == slot && !vcpu->sysenter_written)
+	if (written || nested->l1_pat != pat) {
+		vmcs_write(VMCS_guest_ia32_pat, pat);
+		nested->l1_pat = pat;
+	}
+	if (same_host && nested->sysenter_of == slot && !written)
 		return;
 	vmcs_write(VMCS_guest_ia32_sysenter_cs, slot->host.sysenter_cs);
 	vmcs_write(VMCS_guest_ia32_sysenter_esp, slot->host.sysenter_esp);
 	vmcs_write(VMCS_guest_ia32_sysenter_eip, slot->host.sysenter_eip);
 	nested->sysenter_of = slot;
-	vcpu->sysenter_written = false;
+	vcpu->loaded_msr_written = false;
 }
 
 static void compute(struct vmcs12_slot *slot, const struct host_state_before *before)
@@ -148,7 +167,7 @@ static void compute(struct vmcs12_slot *slot, const struct host_state_before *be
 }
 
 /* VMCS02 is current; VMCS01 is afterwards, with L1's state after the exit. */
-static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, bool l2_ran)
+static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, enum stay stay)
 {
 	bool loads_pat = slot->vmcs12.exit_controls & EXIT_LOAD_IA32_PAT;
 	struct shadow_changes changes;
@@ -156,21 +175,22 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, boo
 	bool same_host;
 	u64 pat;
 
-	read_before(slot, reason, &before);
-	/* Where nothing loads it, L1 goes on with what L2 had. */
-	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
-	if (l2_ran) {
+	if (stay == L2_RAN)
 		shadow_fetch_exit(slot, reason, &changes);
+	else if (stay == NOTHING_LOADED)
+		vmcs_load(vcpu->vmcs01);
+	read_before(slot, reason, stay, &before);
+	/* Where nothing loads it, L1 goes on with what the processor has. */
+	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
+	if (stay == L2_RAN)
 		shadow_write_exit(slot, &changes);
-	}
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
 	same_host = slot->host_is_current;
 	compute(slot, &before);
-	load_sysenter(vcpu, slot, same_host);
+	load_rarely_written(vcpu, slot, same_host, pat);
 	write_host_state(vcpu->nested, &slot->host);
-	vmcs_write(VMCS_guest_ia32_pat, pat);
 	if (!load_pdptes(&slot->host)) {
 		vmx_abort(vcpu, slot, VMX_ABORT_HOST_PDPTE);
 		return;
@@ -189,7 +209,7 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 	lazy_mark_stay(slot);
 	if (slot->vmcs12.exit_msr_store_count)
 		stored = msr_list_exit_store(vcpu, slot);
-	load_l1(vcpu, slot, vcpu->exit_reason, true);
+	load_l1(vcpu, slot, vcpu->exit_reason, L2_RAN);
 	if (!stored)
 		vmx_abort(vcpu, slot, VMX_ABORT_SAVE_GUEST_MSRS);
 }
@@ -208,11 +228,11 @@ void leave_by_held_init(struct vcpu *vcpu, struct vmcs12_slot *slot)
 }
 
 void leave_failed_entry(struct vcpu *vcpu, struct vmcs12_slot *slot, enum exit_reason reason,
-			u64 qualification)
+			u64 qualification, bool state_loaded)
 {
 	/* The event is VMCS12's still, and not VMCS02's: the next entry may have none. */
 	vmcs_write(VMCS_entry_interruption_information, 0);
-	load_l1(vcpu, slot, reason, false);
+	load_l1(vcpu, slot, reason, state_loaded ? STATE_LOADED : NOTHING_LOADED);
 	lazy_override(slot, VMCS_INDEX_exit_reason, reason | EXIT_REASON_ENTRY_FAILURE);
 	lazy_override(slot, VMCS_INDEX_exit_qualification, qualification);
 }

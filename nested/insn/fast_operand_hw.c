@@ -3,6 +3,7 @@
 #include "nested/insn/fast_operand.h"
 
 #include "nested/insn/l1_cpu_state.h"
+#include "nested/state.h"
 #include "xmhf/memory/l1_memory.h"
 #include "xmhf/vmx/machine.h"
 #include "xmhf/vmx/vmcs_hw.h"
@@ -36,11 +37,11 @@ static u64 linear_address(const struct vcpu *vcpu, u32 info)
 	return linear;
 }
 
-static bool is_common(u32 info, u64 cr4)
+static bool is_common(const struct vcpu *vcpu, u32 info, u64 cr4)
 {
 	return field_get(info, INFO_ADDRESS_SIZE) == ADDRESS_SIZE_64 &&
 	       field_get(info, INFO_SEGMENT) < SEGMENT_FS && !(cr4 & (CR4_LA57 | CR4_PKS)) &&
-	       (vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST) &&
+	       vcpu->nested->l1_in_ia32e_mode &&
 	       (vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L);
 }
 
@@ -52,7 +53,7 @@ static inline __attribute__((always_inline)) bool find(struct vcpu *vcpu, u32 in
 	u64 cr4 = vmcs_read(VMCS_guest_cr4), linear;
 	struct fast_paging paging;
 
-	if (!is_common(info, cr4))
+	if (!is_common(vcpu, info, cr4))
 		return false;
 	linear = linear_address(vcpu, info);
 	if ((linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE ||

@@ -84,7 +84,7 @@ static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
 
 	*reg = field_get(info, INFO_FIRST_REGISTER);
 	if (place->encoding != vcpu->regs[second] || second == GPR_RSP ||
-	    ((info & INFO_IS_REGISTER) && *reg == GPR_RSP) || !insn_in_ia32e_mode() ||
+	    ((info & INFO_IS_REGISTER) && *reg == GPR_RSP) || !vcpu->nested->l1_in_ia32e_mode ||
 	    !(vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L))
 		return VMCS_FIELD_COUNT;
 	return (enum vmcs_index)place->field;

@@ -82,14 +82,14 @@ static bool cr_is_allowed(u64 value, const struct vmx_cr_caps *caps)
 	return !(caps->must_be_1 & ~value) && !(value & ~caps->may_be_1);
 }
 
-static bool vmxon_raises_ud(void)
+static bool vmxon_raises_ud(bool ia32e_mode)
 {
 	u64 cs = vmcs_read(VMCS_guest_cs_access_rights);
 
 	return !(vmcs_read(VMCS_guest_cr0) & CR0_PE) ||
 	       !(vmcs_read(VMCS_cr4_read_shadow) & CR4_VMXE) ||
 	       (vmcs_read(VMCS_guest_rflags) & RFLAGS_VM) ||
-	       (insn_in_ia32e_mode() && !(cs & ACCESS_RIGHTS_L));
+	       (ia32e_mode && !(cs & ACCESS_RIGHTS_L));
 }
 
 /* CR0 and CR4 as L1 sees them. */
@@ -116,7 +116,9 @@ static OUT_OF_LINE void vmxon_instruction(struct vcpu *vcpu)
 	struct nested *nested = vcpu->nested;
 	u64 address;
 
-	if (vmxon_raises_ud()) {
+	if (nested->mode == NESTED_OFF)
+		nested->l1_in_ia32e_mode = insn_in_ia32e_mode();
+	if (vmxon_raises_ud(nested->l1_in_ia32e_mode)) {
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}

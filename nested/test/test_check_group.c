@@ -4,7 +4,7 @@
  * changed; the checks of its groups alone must say what all checks say.  Every field, with
  * every single bit flipped and values from a pool, over a random walk of good VMCS12s.
  */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c

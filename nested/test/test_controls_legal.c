@@ -5,7 +5,7 @@
  * make the VM entry of VMCS02 fail.  Random words, and those of real hypervisors.
  */
 // clang-format off
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c nested/caps/caps.c nested/vmcs02/controls.c xmhf/x86/vmcs.c */
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c nested/entry/guest_rip_rflags.c nested/entry/guest_activity.c nested/entry/guest_interruptibility.c nested/entry/guest_link_pointer.c nested/entry/guest_pdptes.c nested/caps/caps.c nested/vmcs02/controls.c xmhf/x86/vmcs.c */
 // clang-format on
 #include "nested/test/entry_trial.h"
 

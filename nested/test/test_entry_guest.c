@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each rule on guest registers accepts a VMCS12 and refuses it with one thing broken. */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
@@ -147,7 +147,7 @@ static void test_msrs(void)
 	for (unsigned int byte = 0; byte < 8; byte++) {
 		t.v.guest_ia32_pat = field_set(t.v.guest_ia32_pat, 0xffULL << 8 * byte, 2);
 		refused_guest("IMPLIES(e->entry & ENTRY_LOAD_IA32_PAT, "
-			      "entry_is_valid_pat(v->guest_ia32_pat))");
+			      "pat_is_valid(v->guest_ia32_pat))");
 	}
 }
 

@@ -4,7 +4,7 @@
  * kind of processor and guest, against a table written on its own from the SDM's
  * "VM-Entry Controls for Event Injection".
  */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c

@@ -3,7 +3,7 @@
  * Which entries of MSR lists are refused: each rule refuses an entry that differs in one
  * thing from an accepted one.
  */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c
@@ -145,7 +145,7 @@ static void test_plain(void)
 	load_refused(ENTRY(IA32_TSC_AUX, BIT(32)),
 		     "IMPLIES(rule == RULE_32_BITS, fits_32_bits(value))");
 	load_is(MSR_IA32_PAT, 0x0007040600070406, ENTRY_MSR_ACCEPTED);
-	load_refused(ENTRY(IA32_PAT, 2), "IMPLIES(rule == RULE_PAT, entry_is_valid_pat(value))");
+	load_refused(ENTRY(IA32_PAT, 2), "IMPLIES(rule == RULE_PAT, pat_is_valid(value))");
 	load_is(MSR_IA32_DEBUGCTL, caps.debugctl_valid, ENTRY_MSR_ACCEPTED);
 	load_refused(ENTRY(IA32_DEBUGCTL, BIT(3)),
 		     "IMPLIES(rule == RULE_DEBUGCTL, !(value & ~caps->debugctl_valid))");

@@ -3,7 +3,7 @@
  * Control words that real hypervisors wrote into their VMCS12s are accepted, with junk in
  * every field that those words give no meaning, and L2 in each mode they run it in.
  */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each rule on guest segments accepts a VMCS12 and refuses it with one thing broken. */
-/* sources: nested/entry/entry.c nested/entry/entry_values.c nested/entry/execution_controls.c
+/* sources: nested/entry/entry.c nested/entry/execution_controls.c
  * nested/entry/exit_controls.c nested/entry/entry_controls.c nested/entry/host_registers.c
  * nested/entry/host_segments.c nested/entry/address_space_size.c nested/entry/guest_registers.c
  * nested/entry/guest_segments.c nested/entry/guest_descriptor_tables.c

@@ -108,6 +108,12 @@ void shadow_select(struct nested *nested, struct vmcs12_slot *slot)
 	 R(INTERRUPT_WINDOW) | R(NMI_WINDOW) | R(MONITOR_TRAP_FLAG) | R(PREEMPTION_TIMER) | \
 	 R(TPR_BELOW_THRESHOLD))
 
+/* Exits by an instruction alone: no event was on its way, and the qualification is 0. */
+#define IS_PLAIN_INSTRUCTION                                                                  \
+	(R(CPUID) | R(GETSEC) | R(HLT) | R(INVD) | R(RDPMC) | R(RDTSC) | R(RSM) | R(VMCALL) | \
+	 R(VMLAUNCH) | R(VMRESUME) | R(VMXOFF) | R(RDMSR) | R(WRMSR) | R(PAUSE) | R(RDTSCP) | \
+	 R(WBINVD) | R(XSETBV) | R(RDRAND) | R(VMFUNC) | R(RDSEED))
+
 static bool defines(u64 reasons, u32 reason)
 {
 	/* Later reasons are rare: they count as defining everything. */
@@ -129,6 +135,7 @@ static bool defines(u64 reasons, u32 reason)
 
 static void fetch_event(struct vmcs12_slot *slot, u32 reason, struct shadow_changes *changes)
 {
+	FETCH(exit_qualification);
 	SET(exit_interruption_information,
 	    defines(HAS_EVENT, reason) ? vmcs_read(VMCS_exit_interruption_information) : 0);
 	if (slot->vmcs12.exit_interruption_information & INTR_INFO_ERROR_CODE)
@@ -146,8 +153,13 @@ void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_
 	if (!is_available())
 		return;
 	SET(exit_reason, exit_reason);
-	FETCH(exit_qualification);
-	fetch_event(slot, reason, changes);
+	if (reason < 64 && (IS_PLAIN_INSTRUCTION & BIT(reason))) {
+		SET(exit_qualification, 0);
+		SET(exit_interruption_information, 0);
+		SET(idt_vectoring_information, 0);
+	} else {
+		fetch_event(slot, reason, changes);
+	}
 	if (reason >= 64 || !(HAS_NO_LENGTH & BIT(reason)) ||
 	    (slot->vmcs12.idt_vectoring_information & INTR_INFO_VALID))
 		FETCH(exit_instruction_length);

@@ -111,11 +111,21 @@ static bool is_canonical(u64 address)
 	return (u64)((s64)(address << unused) >> unused) == address;
 }
 
+/* SDM "IA32_PAT MSR": eight bytes, each a memory type. */
+static bool write_pat(struct vcpu *vcpu, u64 value)
+{
+	if (!pat_is_valid(value))
+		return false;
+	vcpu->loaded_msr_written = true;
+	vmcs_write(VMCS_guest_ia32_pat, value);
+	return true;
+}
+
 static bool write_sysenter(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (index != MSR_IA32_SYSENTER_CS && !is_canonical(value))
 		return false;
-	vcpu->sysenter_written = true;
+	vcpu->loaded_msr_written = true;
 	if (index == MSR_IA32_SYSENTER_CS)
 		vmcs_write(VMCS_guest_ia32_sysenter_cs, (u32)value);
 	else if (index == MSR_IA32_SYSENTER_ESP)
@@ -133,6 +143,8 @@ bool l1_msr_write(struct vcpu *vcpu, u32 index, u64 value)
 		return result == HYPAPP_HANDLED;
 	if (index >= MSR_IA32_SYSENTER_CS && index <= MSR_IA32_SYSENTER_EIP)
 		return write_sysenter(vcpu, index, value);
+	if (index == MSR_IA32_PAT)
+		return write_pat(vcpu, value);
 	if (index == MSR_IA32_FEATURE_CONTROL || is_vmx_capability(index) || is_hidden(index))
 		return false; /* locked, read-only, or not there */
 	if (index == MSR_IA32_BIOS_UPDT_TRIG)

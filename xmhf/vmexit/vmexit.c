@@ -9,6 +9,9 @@
 #include "xmhf/lib/format.h"
 #include "xmhf/x86/cpu.h"
 
+/* An exit of L1 does not pay for the registers and the stack of others. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 static vmexit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_TRIPLE_FAULT] = vmexit_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = vmexit_init,
@@ -65,7 +68,7 @@ void vmexit_task_switch(struct vcpu *vcpu)
 
 /* No control asks for such an exit: a VM entry failed, or an instruction of a later processor
  * always exits. */
-static __attribute__((noinline)) void unexpected(struct vcpu *vcpu, u64 reason)
+static OUT_OF_LINE void unexpected(struct vcpu *vcpu, u64 reason)
 {
 	if (reason & EXIT_REASON_ENTRY_FAILURE)
 		stop_at("VM entry of VMCS01 failed", reason);
@@ -105,15 +108,10 @@ static void handle_l2(struct vcpu *vcpu, u64 reason)
 	}
 }
 
-static void handle(struct vcpu *vcpu, u64 reason)
+/* Claim: the exit only ended a single step of L0's own. */
+static bool ends_step(struct vcpu *vcpu, u64 reason)
 {
-	vcpu->exit_reason = (u32)reason;
-	if (hypapp_intercepts && vmexit_end_steps(vcpu, reason))
-		return;
-	if (nested_in_l2(vcpu))
-		handle_l2(vcpu, reason);
-	else
-		handle_own(vcpu, reason);
+	return hypapp_intercepts && vmexit_end_steps(vcpu, reason);
 }
 
 void vmexit_vmx_instruction(struct vcpu *vcpu)
@@ -132,7 +130,7 @@ void vmexit_vmxoff(struct vcpu *vcpu)
 		vmexit_init(vcpu);
 }
 
-static void handle_and_report(struct vcpu *vcpu, u64 reason)
+static OUT_OF_LINE void handle_and_report(struct vcpu *vcpu, u64 reason)
 {
 	u64 start = rdtsc();
 	bool from_l2 = nested_in_l2(vcpu);
@@ -142,12 +140,28 @@ static void handle_and_report(struct vcpu *vcpu, u64 reason)
 		.qualification = vmcs_read(VMCS_exit_qualification),
 	};
 
-	handle(vcpu, reason);
+	if (!ends_step(vcpu, reason)) {
+		if (from_l2)
+			handle_l2(vcpu, reason);
+		else
+			handle_own(vcpu, reason);
+	}
 	exit.kind = !from_l2		 ? HYPAPP_EXIT_101
 		    : nested_in_l2(vcpu) ? HYPAPP_EXIT_202
 					 : HYPAPP_EXIT_201;
 	exit.ticks = rdtsc() - start;
 	hypapp_exit(vcpu->cpu.id, &exit);
+}
+
+static OUT_OF_LINE u32 enter_l2_next(struct vcpu *vcpu)
+{
+	return nested_before_l2_entry(vcpu);
+}
+
+static OUT_OF_LINE u32 handle_l2_and_enter(struct vcpu *vcpu, u64 reason)
+{
+	handle_l2(vcpu, reason);
+	return nested_in_l2(vcpu) ? nested_before_l2_entry(vcpu) : 0;
 }
 
 /** Called by vmexit_stub.S; returns 0 to resume, 1 to launch. */
@@ -158,11 +172,16 @@ u32 vmexit_handle(struct vcpu *vcpu)
 
 	if (CONFIG_COUNT_VMX_INSTRUCTIONS)
 		vcpu->cpu.counters.exits++;
+	vcpu->exit_reason = (u32)reason;
 	if (hypapp_observes_exits)
 		handle_and_report(vcpu, reason);
+	else if (ends_step(vcpu, reason))
+		;
+	else if (nested_in_l2(vcpu))
+		return handle_l2_and_enter(vcpu, reason);
 	else
-		handle(vcpu, reason);
-	return nested_in_l2(vcpu) ? nested_before_l2_entry(vcpu) : 0;
+		handle_own(vcpu, reason);
+	return nested_in_l2(vcpu) ? enter_l2_next(vcpu) : 0;
 }
 
 /** Called by vmexit_stub.S when VMLAUNCH or VMRESUME failed; of VMCS01 that is our mistake. */

@@ -12,11 +12,17 @@
 
 void *l1_memory_view(l1pa_t address, u64 size)
 {
-	if (machine_overlaps_hidden(address.v, size) || address.v > machine.physmap_end - size)
+	void *view = (void *)(uptr)(PHYSMAP_BASE + address.v);
+
+	/* Most is below L0's memory, which is below physmap_end and far above the first page. */
+	if (address.v > machine.hidden_base - size &&
+	    (machine_overlaps_hidden(address.v, size) || address.v > machine.physmap_end - size))
 		return NULL;
 	if (hypapp_intercepts && !intercepts_allow(address, EPT_READ))
 		return NULL;
-	return (void *)(uptr)(PHYSMAP_BASE + address.v);
+	if (!view)
+		__builtin_unreachable(); /* the physmap is not at 0 */
+	return view;
 }
 
 bool l1_memory_may_write(l1pa_t address)

@@ -51,10 +51,10 @@ struct vcpu {
 		u32 proc1; /* the control word as it was */
 	} port_step;	   /* vmexit/hypapp_access_hw.c */
 	u64 refused_accesses;
-	struct nested *nested; /* NULL: L1 has no VMX */
-	u32 exit_reason;       /* of the exit that is being handled */
-	bool sysenter_written; /* L1 wrote a SYSENTER MSR since nested last loaded them */
-	bool in_l2;	       /* L2 runs: VMCS02 is current */
+	struct nested *nested;	 /* NULL: L1 has no VMX */
+	u32 exit_reason;	 /* of the exit that is being handled */
+	bool loaded_msr_written; /* L1 wrote one that nested loads only when it has to */
+	bool in_l2;		 /* L2 runs: VMCS02 is current */
 };
 
 #define KICK_STOP      1U /* stop for good */

@@ -119,7 +119,8 @@ void vmcs01_build_msr_bitmap(u8 *bitmap)
 	intercept(bitmap, MSR_IA32_APIC_BASE, MSR_IA32_APIC_BASE, false, true);
 	intercept(bitmap, MSR_IA32_FEATURE_CONTROL, MSR_IA32_FEATURE_CONTROL, true, true);
 	intercept(bitmap, MSR_IA32_BIOS_UPDT_TRIG, MSR_IA32_BIOS_UPDT_TRIG, false, true);
-	/* Seen so that an exit of L2 need not write them again: vcpu->sysenter_written. */
+	/* Seen so that an exit of L2 need not write them again: vcpu->loaded_msr_written. */
+	intercept(bitmap, MSR_IA32_PAT, MSR_IA32_PAT, false, true);
 	intercept(bitmap, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, false, true);
 	intercept(bitmap, MSR_IA32_MTRR_PHYSBASE0, MSR_IA32_MTRR_FIX64K_00000 - 1, false, true);
 	for (unsigned int i = 0; i < MTRR_FIXED_COUNT; i++)

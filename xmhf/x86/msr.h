@@ -49,6 +49,19 @@ enum memory_type {
 	MEMORY_TYPE_UC_MINUS = 7, /* PAT only */
 };
 
+/** Claim: each byte of @pat is a memory type that IA32_PAT can hold.  SDM "IA32_PAT MSR". */
+static inline bool pat_is_valid(u64 pat)
+{
+	const u32 types = BIT32(MEMORY_TYPE_UC) | BIT32(MEMORY_TYPE_WC) | BIT32(MEMORY_TYPE_WT) |
+			  BIT32(MEMORY_TYPE_WP) | BIT32(MEMORY_TYPE_WB) |
+			  BIT32(MEMORY_TYPE_UC_MINUS);
+
+	for (; pat; pat >>= 8)
+		if ((pat & 0xff) > MEMORY_TYPE_UC_MINUS || !(types & BIT32(pat & 0xff)))
+			return false;
+	return true;
+}
+
 #define MTRRCAP_VCNT FIELD(7, 0)
 #define MTRRCAP_FIX  BIT(8)
 #define MTRRCAP_WC   BIT(10)
