@@ -19,7 +19,7 @@ LDFLAGS_IMAGE := -O3 -flto -flto-partition=one -mgeneral-regs-only -mcmodel=kern
 	-nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
 .PHONY: demo check-clients all run test help clean setup setup-test check check-style check-coverage check-mutants proofs \
-	check-fuzz check-scripts check-emu check-emu-all bench lhv-native lhv-l0 hostile
+	check-fuzz check-scripts check-emu check-emu-all bench lhv-native lhv-l0 lhv-matrix check-bisect hostile
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/none/xmhf.elf $(BUILD)/trace/xmhf.elf $(BUILD)/exitlog/xmhf.elf $(BUILD)/guard/xmhf.elf $(BUILD)/crash/xmhf.elf
@@ -40,6 +40,8 @@ help:
 	@echo 'make check-scripts  tests of the scripts'
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
 	@echo 'make lhv-native     cases of our own L1 in the emulator; lhv-l0: those and the same on xmhf'
+	@echo 'make lhv-matrix     the same with 4 CPUs, with VMX features hidden, on older processors'
+	@echo 'make check-bisect   which VMX capability bits a VMware-shaped L1 needs, found by hiding them'
 	@echo 'make hostile        HOSTILE_OPS ($(HOSTILE_OPS)) random VMX operations of an L1 that attacks the hypervisor'
 	@echo 'make check-clients  real hypervisors as L1, natively and on xmhf, all of docs/clients.md; half an hour'
 	@echo 'make bench          ticks of boot, of intercepted instructions and of nested VMX, against golden values'
@@ -119,6 +121,12 @@ lhv-l0: all
 hostile: all
 	$(Q)scripts/hostile --seeds 1-8 --ops $$(($(HOSTILE_OPS) * 8 / 10))
 	$(Q)scripts/hostile --seeds 101-102 --ops $$(($(HOSTILE_OPS) * 2 / 10)) --cpus 2
+
+lhv-matrix: all
+	$(Q)scripts/check-lhv --matrix
+
+check-bisect: all
+	$(Q)scripts/bisect-personas vmware --check --fresh
 
 bench: all $(COUNTING)
 	$(Q)scripts/bench

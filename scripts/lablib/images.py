@@ -4,17 +4,19 @@
 import os
 import shlex
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import initramfs
+from .direct import direct_disk
 from .disk import GRUB_DIR, MODULES, grub_disk
 from .errors import LabError, UsageError
 from .initramfs import digest
 from .paths import BUILD
 
-PROTOCOLS = ("multiboot", "multiboot2")
-KINDS = ("linux", "multiboot", "multiboot2", "raw", "none")
+PROTOCOLS = ("multiboot", "multiboot2", "direct")
+KINDS = ("linux", "multiboot", "multiboot2", "direct", "raw", "none")
 TERMINAL = "serial --unit=0 --speed=115200\nterminal_output serial console\n"
 
 
@@ -30,11 +32,11 @@ class L1:
 
 
 def parse_l1(text: str, cmdline: str = "") -> L1:
-    """`linux`, `none`, `raw:PATH`, `multiboot:PATH[,CMDLINE]` or `multiboot2:PATH[,CMDLINE]`."""
+    """`linux`, `none`, `raw:PATH`, `multiboot:PATH[,CMDLINE]`, `multiboot2:...` or `direct:...`."""
     kind, _, rest = text.partition(":")
     if kind not in KINDS:
         raise UsageError(f"unknown kind of L1: {text} (known: linux, multiboot:PATH[,CMDLINE], "
-                         "multiboot2:PATH[,CMDLINE], raw:PATH, none)")
+                         "multiboot2:PATH[,CMDLINE], direct:PATH[,CMDLINE], raw:PATH, none)")
     if kind in ("linux", "none"):
         if rest:
             raise UsageError(f"--l1 {kind} takes no path: {text}")
@@ -79,22 +81,30 @@ def store(config: str, files: dict[str, bytes]) -> Path:
         parts += [name.encode(), data]
     kernel = GRUB_DIR / "kernel.img"
     parts.append(kernel.read_bytes() if kernel.exists() else b"")
-    target = BUILD / "images" / f"{digest(*parts)}.img"
+    return cached(digest(*parts), lambda: grub_disk(config, files))
+
+
+def cached(name: str, make: Callable[[], bytes]) -> Path:
+    """The image of this name; made when it is not there."""
+    target = BUILD / "images" / f"{name}.img"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.new")
-        partial.write_bytes(grub_disk(config, files))
+        partial.write_bytes(make())
         partial.rename(target)
     return target
 
 
 def multiboot_disk(path: Path, protocol: str, cmdline: str) -> Path:
-    """A disk whose GRUB loads one ELF file by Multiboot."""
+    """A disk whose GRUB, or whose own boot sector, loads one ELF file by Multiboot."""
     if protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol: {protocol} (known: {', '.join(PROTOCOLS)})")
     data = read(path, "ELF file to boot")
     if data[:4] != b"\x7fELF":
         raise LabError(f"{path} is no ELF file")
+    if protocol == "direct":
+        disk = direct_disk(path, cmdline)
+        return cached(digest(disk), lambda: disk)
     config = f"{TERMINAL}{protocol} /{path.name} {grub_words(cmdline)}\nboot\n"
     return store(config, {path.name: data})
 

@@ -16,11 +16,11 @@ def add_what(parser: argparse.ArgumentParser) -> None:
     which = group.add_mutually_exclusive_group()
     which.add_argument("--xmhf", type=Path, metavar="PATH", help="the hypervisor, a Multiboot ELF file")
     which.add_argument("--native", action="store_true", help="no hypervisor: L1's disk alone, as drive 0x80")
-    group.add_argument("--protocol", choices=("multiboot", "multiboot2"), default="multiboot2",
-                       help="how GRUB loads the hypervisor (default: %(default)s)")
+    group.add_argument("--protocol", choices=("multiboot", "multiboot2", "direct"), default="multiboot2",
+                       help="how GRUB loads the hypervisor; direct: without GRUB (default: %(default)s)")
     group.add_argument("--cmdline", default="", metavar="STR", help="the hypervisor's command line")
     group.add_argument("--l1", default="linux", metavar="KIND",
-                       help="linux, multiboot:PATH[,CMDLINE], multiboot2:PATH[,CMDLINE], raw:PATH or none "
+                       help="linux, multiboot:PATH[,CMDLINE], multiboot2:PATH[,CMDLINE], direct:PATH[,CMDLINE], raw:PATH or none "
                        "(default: %(default)s)")
     group.add_argument("--l1-cmdline", default="", metavar="STR", help="more words for L1's command line")
     group.add_argument("--l1-add", action="append", default=[], metavar="[NAME=]FILE",

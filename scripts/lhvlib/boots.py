@@ -14,8 +14,9 @@ def image(width: int = 64) -> Path:
     return BUILD / "lhv" / f"lhv{width}.elf"
 
 
-def run(name: str, words: str, xmhf: Path | None = None, width: int = 64, **settings) -> BootResult:
-    """Boots lhv with the command line @words; natively if there is no @xmhf."""
-    config = BootConfig(xmhf=xmhf, native=xmhf is None, l1=f"multiboot:{image(width)}", l1_cmdline=words,
+def run(name: str, words: str, xmhf: Path | None = None, width: int = 64, quick: bool = False, **settings) -> BootResult:
+    """Boots lhv with the command line @words; natively if there is no @xmhf; without GRUB if @quick."""
+    protocol, kind = ("direct", "direct") if quick else ("multiboot2", "multiboot")
+    config = BootConfig(xmhf=xmhf, native=xmhf is None, protocol=protocol, l1=f"{kind}:{image(width)}", l1_cmdline=words,
                         out=BUILD / "lab" / f"lhv-{name}", echo=False, **settings)
     return boot(config)

@@ -2,15 +2,17 @@
 """The bytes of disk images and initramfs archives, read back by other programs' rules."""
 
 import io
+import struct
 import sys
 import tarfile
+import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lablib import cpio, disk  # noqa: E402
-from lablib.errors import LabError  # noqa: E402
+from lablib import cpio, direct, disk  # noqa: E402
+from lablib.errors import LabError, UsageError  # noqa: E402
 
 
 def newc(data):
@@ -87,6 +89,46 @@ class Disk(unittest.TestCase):
             self.layout(core=b"\0" * (2048 * 512))
         with self.assertRaises(LabError):
             disk.tar({"n" * 100: b""})
+
+
+def elf32(segments, entry=0x1234):
+    """An ELF file of 32 bits with these segments: (address, bytes, size in memory)."""
+    header = bytearray(52)
+    header[:5] = b"\x7fELF\x01"
+    struct.pack_into("<II", header, 24, entry, 52)
+    struct.pack_into("<HH", header, 42, 32, len(segments))
+    out, offset = b"", 52 + 32 * len(segments)
+    for address, data, memory in segments:
+        header += struct.pack("<8I", 1, offset + len(out), address, address, len(data), memory, 7, 4096)
+        out += data
+    return bytes(header) + out
+
+
+class Direct(unittest.TestCase):
+    def setUp(self):
+        self.path = Path(tempfile.mkdtemp()) / "image.elf"
+        self.path.write_bytes(elf32([(0x100000, b"a" * 5000, 5000), (0x102000, b"b" * 40000, 90001)]))
+
+    def test_layout(self):
+        data = direct.direct_disk(self.path, "x=1 y")
+        first, count, load, bss, words, entry = struct.unpack_from("<6I", data, 8)
+        self.assertEqual((data[510:512], load, entry), (b"\x55\xaa", 0x100000, 0x1234))
+        self.assertTrue(data[512:].startswith(b"/image.elf x=1 y\0"))
+        self.assertEqual(count % 64, 0)
+        payload = data[first * 512:(first + count) * 512]
+        self.assertEqual((payload[:5000], payload[0x2000:0x2000 + 40000]), (b"a" * 5000, b"b" * 40000))
+        self.assertFalse(payload[5000:0x2000].strip(b"\0") or payload[0x2000 + 40000:].strip(b"\0"))
+        self.assertEqual(bss, load + len(payload))
+        self.assertGreaterEqual(bss + 4 * words, 0x102000 + 90001)
+        self.assertEqual(len(data) % (16 * 63 * 512), 0)
+
+    def test_refused(self):
+        with self.assertRaises(LabError):
+            direct.segments(b"\x7fELF\x02" + bytes(60), "wide")
+        with self.assertRaises(LabError):
+            direct.segments(elf32([]), "empty")
+        with self.assertRaises(UsageError):
+            direct.direct_disk(self.path, "x" * 4096)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 """vmcs bisect-vmxcap: which capability bits does an L1 need?
 
 Bits are hidden from L1 by words vmxcap.NAME=0 on L0's command line: all of them, then halves of what
-cannot be hidden, down to the bits that cannot be hidden at all.  What could be hidden stays
+cannot be hidden, down to the bits that cannot be hidden at all (bits that a dump of L1's VMCS uses are tried one by
+one, --suspects, since most of them are needed).  What could be hidden stays
 hidden, so that the rest is a set that works, and which nothing can be taken from as long as hiding more
 never helps.  At last every bit of the result is hidden alone, which tells the bits that nothing
 replaces from those that another bit could stand in for.  Every trial is written to a file, so that a
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from .errors import VmcsError
 from .paint import Paint
+from .reader import read_log
 from .tables import ROOT, Control, tables
 
 WORDS = {"PIN": "pin-based controls", "PROC1": "processor-based controls",
@@ -31,6 +33,9 @@ WORDS = {"PIN": "pin-based controls", "PROC1": "processor-based controls",
          "EXIT": "VM-exit controls", "EXIT2": "secondary VM-exit controls", "ENTRY": "VM-entry controls",
          "BASIC": "IA32_VMX_BASIC", "MISC": "IA32_VMX_MISC", "EPT": "IA32_VMX_EPT_VPID_CAP",
          "VMFUNC": "IA32_VMX_VMFUNC"}
+
+FIELDS = {"PIN": "pin_based_controls", "PROC1": "processor_based_controls", "PROC2": "secondary_processor_based_controls",
+          "EXIT": "exit_controls", "ENTRY": "entry_controls"}
 
 
 def add_arguments(parser) -> None:
@@ -43,6 +48,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
     parser.add_argument("--timeout", type=float, default=300.0, metavar="S",
                         help="of one run (300); then it does not work")
+    parser.add_argument("--suspects", metavar="LOG", type=Path,
+                        help="try the control bits that a VMCS of this log uses one by one, the others in groups: quicker")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
     parser.add_argument("--state", metavar="DIR", type=Path, default=None,
                         help="trials and their outputs; found there, they are not run again (build/bisect-vmxcap/...)")
@@ -62,6 +69,15 @@ def bits(only: str = None, keep: str = None) -> list:
     if not found:
         raise VmcsError("no capability bit is left to search")
     return found
+
+
+def used(log: Path, universe: list) -> frozenset:
+    """The control bits that are 1 in some dump of the log."""
+    values = {}
+    for dump in read_log(str(log)).dumps:
+        for word, field in FIELDS.items():
+            values[word] = values.get(word, 0) | (dump.get(field) or 0)
+    return frozenset(bit.enumerator for bit in universe if values.get(bit.word, 0) >> bit.bit & 1)
 
 
 def words_of(hidden) -> str:
@@ -87,16 +103,27 @@ class Trials:
 
     def read(self) -> None:
         """The trials of an earlier search of the same command."""
-        try:
-            rows = self.log.read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return
-        for row in rows:
+        for trial in self.rows():
+            self.known[frozenset(trial["hidden"])] = bool(trial["works"])
+
+    def rows(self) -> list:
+        """The trials of the file; a line of a search that was killed may be cut."""
+        if not self.log.exists():
+            return []
+        found = []
+        for row in self.log.read_text(encoding="utf-8").splitlines():
             try:
                 trial = json.loads(row)
-                self.known[frozenset(trial["hidden"])] = bool(trial["works"])
-            except (ValueError, KeyError, TypeError):
-                continue    # the last line of a search that was killed
+                found += [trial] if {"hidden", "works", "seconds", "end"} <= set(trial) else []
+            except (ValueError, TypeError):
+                continue
+        return found
+
+    def lines(self, minimal: frozenset) -> list:
+        """Every trial as a line for a person."""
+        return [f"trial {number:2}: {len(row['hidden']):3} hidden, {'works' if row['works'] else 'fails'}, {row['seconds']:.1f} s, "
+                f"{row['end']}; of the needed bits hidden: {' '.join(bit for bit in row['hidden'] if bit in minimal) or 'none'}"
+                for number, row in enumerate(self.rows(), 1)]
 
     def works(self, kept: frozenset) -> bool:
         """Whether L1 works with only these bits of the universe."""
@@ -220,11 +247,21 @@ class Search:
         """Starts a run with this group hidden besides what is hidden for good."""
         return self.pool.submit(self.trials.works, self.universe - self.hidden - frozenset(group))
 
-    def minimal(self, order: list) -> frozenset:
-        """A set that works, and of which no bit can be left out if hiding more never helps."""
-        self.universe, self.hidden, self.needed = frozenset(order), frozenset(), []
-        if not self.try_hidden(order).result():
-            self.settle(order)
+    def minimal(self, order: list, suspects: frozenset = frozenset()) -> frozenset:
+        """A set that works, and of which no bit can be left out if hiding more never helps.
+
+        Of @suspects many are needed, so that groups of them would only fail: each is hidden alone first.
+        """
+        self.universe, self.hidden = frozenset(order), frozenset()
+        self.needed = self.alone(order, [bit for bit in order if bit in suspects])
+        left = [bit for bit in order if bit not in self.needed]
+        for group in ([bit for bit in left if bit not in suspects], [bit for bit in left if bit in suspects]):
+            if not group:
+                continue
+            if self.try_hidden(group).result():
+                self.hidden |= frozenset(group)
+            else:
+                self.settle(group)
         return frozenset(self.needed)
 
     def settle(self, group: list) -> None:
@@ -334,7 +371,7 @@ def search(options, universe: list, trials: Trials) -> int:
     print(f"vmcs: {len(order)} bits, trials in {trials.folder}", file=sys.stderr)
     if not trials.works(everything):
         raise VmcsError(f"L1 does not work with nothing hidden: no bit can be blamed (see {trials.folder})")
-    minimal = hunt.minimal(order)
+    minimal = hunt.minimal(order, used(options.suspects, universe) if options.suspects else frozenset())
     # A bit that is missed when only it is hidden is in every working set, so none other need be tried.
     alone = frozenset(hunt.alone(order, order if options.one_at_a_time else sorted(minimal)))
     hunt.pool.shutdown(wait=True, cancel_futures=True)
@@ -349,7 +386,8 @@ def report(universe: list, minimal: frozenset, single: frozenset, trials: Trials
     out += [f"  {name_of(bit)}" + ("" if bit.enumerator in single else paint("dim", "  (or another in its place)"))
             for bit in found] or ["  (it needs none of them)"]
     hidden = frozenset(bit.enumerator for bit in universe) - minimal
-    out += ["", f"{trials.ran} runs, {trials.reused} remembered; log of each: {trials.log}",
+    out += ["", f"{trials.ran} runs, {trials.reused} remembered; log of each: {trials.log}, trials.log",
             f"words that hide all others: {trials.folder / 'hidden.txt'}"]
+    (trials.folder / "trials.log").write_text("\n".join([*trials.lines(minimal), *out[:-3]]) + "\n", encoding="utf-8")
     (trials.folder / "hidden.txt").write_text(words_of(hidden) + "\n", encoding="utf-8")
     return "\n".join(out)
