@@ -383,6 +383,14 @@ class Bisect(Tool):
         self.assertEqual(2, status)
         self.assertLess(os.times().elapsed - start, 10)
 
+    def test_a_run_without_a_verdict_is_no_answer_if_strict(self):
+        """A crash of the lab or a timeout on a busy machine must not become a needed bit."""
+        status, _, errors = self.run_tool("bisect-vmxcap", "--works", "x", "--fails", "y", "--strict", "--state",
+                                          str(self.folder / "strict"), "--", "echo", "neither", "{vmxcap}")
+        self.assertEqual(2, status)
+        self.assertIn("neither --works nor --fails", errors)
+        self.assertFalse((self.folder / "strict" / "trials.jsonl").exists())
+
     def test_an_l1_that_minds_what_else_it_sees(self):
         """Not monotonous: with A but without B it fails, with neither it works."""
         class Odd:

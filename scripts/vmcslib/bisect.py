@@ -44,6 +44,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--fails", metavar="REGEX", help="ends a run early: it does not work")
     parser.add_argument("--distrust", metavar="REGEX", default="warning: command line",
                         help="ends the search: L0 did not take the words (default: %(default)r)")
+    parser.add_argument("--strict", action="store_true",
+                        help="a run that matches neither --works nor --fails ends the search, it is no answer")
     parser.add_argument("--only", metavar="REGEX", help="search only these bits (names as in vmxcap.NAME)")
     parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
     parser.add_argument("--timeout", type=float, default=300.0, metavar="S",
@@ -189,6 +191,8 @@ class Trials:
             alarm.cancel()
         if verdict:
             return verdict
+        if self.options.strict:
+            raise VmcsError(f"the run said neither --works nor --fails (--strict): {path}")
         late = time.monotonic() - start >= self.options.timeout
         return False, f"no match in {self.options.timeout:g} s" if late else "ended without a match"
 
