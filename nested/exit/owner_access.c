@@ -6,8 +6,8 @@
 #include "nested/exit/owner_access.h"
 
 #include "xmhf/x86/cpu.h"
-#include "xmhf/x86/msr.h"
 #include "nested/vmcs02/cr.h"
+#include "nested/vmcs02/msr_bitmap.h"
 
 /* Exit qualification for control-register accesses. */
 #define CR_NUMBER      FIELD(3, 0)
@@ -119,18 +119,12 @@ bool owner_io_exits(const struct control_words *words, const struct owner_pages 
 bool owner_msr_exits(const struct control_words *words, const struct owner_pages *pages,
 		     const struct owner_exit *exit, bool is_write)
 {
-	u32 index = (u32)exit->registers[REGISTER_RCX];
-	u32 quarter;
+	u32 bit;
 
-	if (!(words->proc1 & PROC1_USE_MSR_BITMAPS))
+	if (!(words->proc1 & PROC1_USE_MSR_BITMAPS) ||
+	    !msr_bitmap_bit((u32)exit->registers[REGISTER_RCX], is_write, &bit))
 		return true;
-	if (index < MSR_BITMAP_RANGE_COUNT)
-		quarter = is_write ? MSR_BITMAP_WRITE_LOW : MSR_BITMAP_READ_LOW;
-	else if (index - MSR_BITMAP_HIGH_FIRST < MSR_BITMAP_RANGE_COUNT)
-		quarter = is_write ? MSR_BITMAP_WRITE_HIGH : MSR_BITMAP_READ_HIGH;
-	else
-		return true;
-	return test_bit(pages->msr_bitmap, quarter * 8 + (index & (MSR_BITMAP_RANGE_COUNT - 1)));
+	return test_bit(pages->msr_bitmap, bit);
 }
 
 bool owner_shadowed_access_exits(const struct control_words *words, const volatile u8 *bitmap,

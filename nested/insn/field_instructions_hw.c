@@ -90,6 +90,16 @@ static enum vmcs_index common_field(const struct vcpu *vcpu, u32 info, u64 *reg)
 	return (enum vmcs_index)place->field;
 }
 
+/* The operands of VMREAD or VMWRITE.  False: there is no such field, and the instruction failed. */
+static bool decode_field(struct vcpu *vcpu, struct insn_field_access *a, enum vmcs_index *field)
+{
+	insn_decode_field_access(vcpu, a);
+	*field = insn_find_field(a->encoding);
+	if (*field == VMCS_FIELD_COUNT)
+		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
+	return *field != VMCS_FIELD_COUNT;
+}
+
 static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
@@ -98,12 +108,8 @@ static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 	struct l1_fault fault;
 	u64 value;
 
-	insn_decode_field_access(vcpu, &a);
-	field = insn_find_field(a.encoding);
-	if (field == VMCS_FIELD_COUNT) {
-		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
+	if (!decode_field(vcpu, &a, &field))
 		return;
-	}
 	value = lazy_read(nested, nested->current, field);
 	if (a.encoding & VMCS_ENCODING_HIGH)
 		value >>= 32;
@@ -170,12 +176,8 @@ static __attribute__((noinline)) void vmwrite_slowly(struct vcpu *vcpu)
 	struct l1_fault fault;
 	u64 value;
 
-	insn_decode_field_access(vcpu, &a);
-	field = insn_find_field(a.encoding);
-	if (field == VMCS_FIELD_COUNT) {
-		insn_fail(vcpu, VMFAIL_UNSUPPORTED_FIELD);
+	if (!decode_field(vcpu, &a, &field))
 		return;
-	}
 	if (insn_field_is_read_only(a.encoding)) {
 		insn_fail(vcpu, VMFAIL_VMWRITE_READ_ONLY);
 		return;

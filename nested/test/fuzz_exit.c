@@ -4,7 +4,8 @@
  * the exit are computed without a trap of the sanitizers, and what they must keep holds.
  */
 /* sources: nested/exit/owner.c nested/exit/owner_access.c nested/exit/host_state.c
- * nested/vmcs02/controls.c nested/vmcs02/cr.c nested/event/event.c nested/event/nmi.c */
+ * nested/vmcs02/controls.c nested/vmcs02/msr_bitmap.c nested/vmcs02/cr.c nested/event/event.c
+ * nested/event/nmi.c */
 #include "nested/exit/owner.h"
 
 #include <string.h>

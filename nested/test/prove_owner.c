@@ -5,7 +5,7 @@
  * exit reasons and of control bits, no names of the code under proof.
  */
 /* sources: nested/exit/owner.c nested/exit/owner_access.c nested/vmcs02/controls.c
- * nested/vmcs02/cr.c */
+ * nested/vmcs02/msr_bitmap.c nested/vmcs02/cr.c */
 #include "nested/test/prove.h"
 
 #include "nested/exit/owner.h"

@@ -7,6 +7,7 @@
 #include "nested/caps/caps.h"
 
 #include <string.h>
+#include "xmhf/test/random.h"
 #include "xmhf/test/tap.h"
 #include "xmhf/x86/msr.h"
 
@@ -34,19 +35,9 @@ static struct vmx_caps everything(void)
 	};
 }
 
-static u32 xorshift(void)
-{
-	static u32 x = 2463534242u;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return x;
-}
-
 static u64 random64(void)
 {
-	return (u64)xorshift() << 32 | xorshift();
+	return (u64)random_u32() << 32 | random_u32();
 }
 
 static void test_everything(void)
@@ -162,7 +153,7 @@ static void test_hiding(void)
 			   (c.proc2.may_be_1 & hidden.hidden[VMXCAP_PROC2]) == 0 &&
 			   (c.ept_vpid & hidden.hidden[VMXCAP_EPT]) == 0,
 		   "hidden is hidden %u", n);
-		hw.proc2.may_be_1 = xorshift() | xorshift();
+		hw.proc2.may_be_1 = random_u32() | random_u32();
 		hw.ept_vpid = everything().ept_vpid & (random64() | random64());
 		nested_caps_offer(&hw, NULL, &c);
 		ok(is_sane(&c) && !(c.proc2.may_be_1 & ~hw.proc2.may_be_1) &&

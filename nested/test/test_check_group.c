@@ -17,6 +17,7 @@
 #include "nested/test/entry_trial.h"
 #include "nested/state.h"
 #include "nested/vmcs12/check_group.h"
+#include "xmhf/test/random.h"
 
 #define STEPS 120
 
@@ -25,16 +26,6 @@ struct verdict {
 	bool guest;
 	enum entry_failure_qualification qualification;
 };
-
-static u64 random64(void)
-{
-	static u64 x = 88172645463325252ULL;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
-}
 
 static u64 from_pool(void)
 {
@@ -78,9 +69,9 @@ static u64 from_pool(void)
 		0xffff800000000000ULL,
 		0x500,
 	};
-	u64 r = random64();
+	u64 r = random_u64();
 
-	return r & 1 ? pool[(r >> 1) % ARRAY_SIZE(pool)] : random64() >> (r >> 1 & 63);
+	return r & 1 ? pool[(r >> 1) % ARRAY_SIZE(pool)] : random_u64() >> (r >> 1 & 63);
 }
 
 static bool passes(const struct verdict *v)
@@ -145,7 +136,7 @@ static enum vmcs_index random_field(void)
 		VMCS_INDEX_guest_ia32_debugctl,	 VMCS_INDEX_entry_interruption_information,
 		VMCS_INDEX_pin_based_controls,	 VMCS_INDEX_entry_controls,
 	};
-	u64 r = random64();
+	u64 r = random_u64();
 
 	if (r & 1)
 		return (enum vmcs_index)entangled[(r >> 1) % ARRAY_SIZE(entangled)];
@@ -161,7 +152,7 @@ static void walk(void)
 		struct verdict v;
 
 		vmcs12_set(&t.v, field,
-			   random64() & 1 ? before ^ BIT(random64() % 16) : from_pool());
+			   random_u64() & 1 ? before ^ BIT(random_u64() % 16) : from_pool());
 		v = check((u32)CHECK_ALL);
 		if (passes(&v))
 			changed++;

@@ -11,28 +11,19 @@
 
 #include "nested/caps/caps.h"
 #include "nested/vmcs02/controls.h"
+#include "xmhf/test/random.h"
 
 static struct vmx_caps hardware, caps12;
 static struct control_policy policy;
 
-static u32 xorshift(void)
-{
-	static u32 x = 2463534242u;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return x;
-}
-
 /* Random bits that the capabilities allow; every @density-th on average, or all but those. */
 static u32 random_word(struct vmx_control_caps caps, u32 density)
 {
-	u32 bits = xorshift();
+	u32 bits = random_u32();
 
 	for (u32 i = 1; i < density; i++)
-		bits &= xorshift();
-	if (xorshift() % 8 == 0)
+		bits &= random_u32();
+	if (random_u32() % 8 == 0)
 		bits = ~bits;
 	return (bits & caps.may_be_1) | caps.must_be_1;
 }
@@ -106,14 +97,14 @@ static void test_random(void)
 	u32 accepted = 0, refused = 0;
 
 	while (accepted < 20000) {
-		u32 density = 1 + xorshift() % 4;
+		u32 density = 1 + random_u32() % 4;
 
 		t.v.pin_based_controls = random_word(caps12.pin, density);
 		t.v.processor_based_controls = random_word(caps12.proc1, density);
 		t.v.secondary_processor_based_controls = random_word(caps12.proc2, density + 1);
 		t.v.exit_controls = random_word(caps12.exit, density);
 		t.v.entry_controls = random_word(caps12.entry, density);
-		if (one_vmcs12(&l0_wishes[xorshift() % ARRAY_SIZE(l0_wishes)]))
+		if (one_vmcs12(&l0_wishes[random_u32() % ARRAY_SIZE(l0_wishes)]))
 			accepted++;
 		else
 			refused++;

@@ -9,6 +9,7 @@
 #include "nested/insn/operand.h"
 
 #include "nested/test/insn_world.h"
+#include "xmhf/test/random.h"
 #include "xmhf/test/tap.h"
 #include "xmhf/x86/cpu.h"
 #include "xmhf/x86/msr.h"
@@ -17,28 +18,18 @@
 #define WIDTH	36
 #define SAMPLES 400000
 
-static u64 random_state = 0x9e3779b97f4a7c15;
-
-static u32 next(u32 below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (u32)(random_state >> 32) % below;
-}
-
 static bool chance(u32 one_in)
 {
-	return next(one_in) == 0;
+	return random_below(one_in) == 0;
 }
 
 /* Tables 2n and 2n + 1 are of level 4 - n; only their entries 0 and 511 are used. */
 static u64 random_linear(void)
 {
-	u64 linear = next(PAGE_SIZE);
+	u64 linear = random_below(PAGE_SIZE);
 
 	for (unsigned int shift = 12; shift < 48; shift += 9)
-		linear |= (u64)(next(2) ? 511 : 0) << shift;
+		linear |= (u64)(random_below(2) ? 511 : 0) << shift;
 	return (u64)((s64)(linear << 16) >> 16);
 }
 
@@ -47,16 +38,16 @@ static u64 random_entry(unsigned int level)
 	u64 e = PTE_P | PTE_W | PTE_A | PTE_D;
 
 	if (level == 1 || (level < 4 && chance(4)))
-		e |= level == 1 ? (u64)next(48) << 12 : 0;
+		e |= level == 1 ? (u64)random_below(48) << 12 : 0;
 	else
-		e |= (u64)((4 - level) * 2 + 2 + next(2)) << 12;
+		e |= (u64)((4 - level) * 2 + 2 + random_below(2)) << 12;
 	if (level > 1 && level < 4 && !(e & PTE_ADDRESS))
 		e |= PTE_PS;
 	e |= chance(2) ? PTE_U : 0;
-	e |= chance(2) ? (u64)next(16) << 59 : 0;
+	e |= chance(2) ? (u64)random_below(16) << 59 : 0;
 	e |= chance(8) ? PTE_NX : 0;
 	/* What is not common: a bit turned, anywhere. */
-	return chance(5) ? e ^ BIT(next(64)) : e;
+	return chance(5) ? e ^ BIT(random_below(64)) : e;
 }
 
 static void random_tables(void)
@@ -74,7 +65,7 @@ static struct l1_cpu_state random_state_of_l1(void)
 {
 	struct l1_cpu_state s = {
 		.cr0 = CR0_PE | CR0_PG | CR0_NE | (chance(4) ? 0 : CR0_WP),
-		.cr3 = (u64)next(2) << 12,
+		.cr3 = (u64)random_below(2) << 12,
 		.cr4 = CR4_PAE | CR4_VMXE,
 		.efer = EFER_LME | EFER_LMA | (chance(3) ? 0 : EFER_NXE),
 		.rflags = chance(2) ? RFLAGS_AC : 0,
@@ -84,7 +75,7 @@ static struct l1_cpu_state random_state_of_l1(void)
 
 	s.cr4 |= chance(3) ? CR4_SMAP : 0;
 	s.cr4 |= chance(3) ? CR4_PKE : 0;
-	s.pkru = chance(2) ? 0 : (u32)random_state;
+	s.pkru = chance(2) ? 0 : random_u32();
 	s.segments[SEGMENT_CS].access_rights = ACCESS_RIGHTS_L;
 	return s;
 }
@@ -96,7 +87,7 @@ static bool compare(unsigned int n)
 	struct l1_cpu_state s = random_state_of_l1();
 	struct fast_paging paging = fast_paging_of(s.cr3, s.cr4, s.efer, WIDTH);
 	u64 linear = random_linear();
-	bool write = next(2);
+	bool write = random_below(2);
 	struct l1_fault fault = { 0 };
 	l1pa_t quick, complete = l1pa(0);
 

@@ -7,19 +7,10 @@
 #include "nested/vmcs02/msr_bitmap.h"
 
 #include <string.h>
+#include "xmhf/test/random.h"
 #include "xmhf/test/tap.h"
 
 static u64 l1[MSR_BITMAP_WORDS], merged[MSR_BITMAP_WORDS];
-
-static u32 xorshift(void)
-{
-	static u32 x = 2463534242u;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return x;
-}
 
 /* The bit, found bytewise as the SDM describes the page. */
 static bool oracle_bit(const u64 *page, u32 index, bool write)
@@ -73,7 +64,7 @@ static void test_merge(u32 proc2)
 	for (u32 i = 0; i < ARRAY_SIZE(wanted); i++)
 		ok(msr_bitmap_wish(&wishes, wanted[i].index, wanted[i].access), "wish");
 	for (u32 i = 0; i < MSR_BITMAP_WORDS; i++) {
-		l1[i] = (u64)xorshift() << 32 | xorshift();
+		l1[i] = (u64)random_u32() << 32 | random_u32();
 		merged[i] = 0x5555;
 	}
 	memset((char *)l1 + 0x100, 0, 0x20); /* x2APIC range: L1 lets all through */

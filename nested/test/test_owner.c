@@ -5,11 +5,12 @@
  * their own oracles.
  */
 // clang-format off
-/* sources: nested/exit/owner.c nested/exit/owner_access.c nested/vmcs02/controls.c nested/vmcs02/cr.c */
+/* sources: nested/exit/owner.c nested/exit/owner_access.c nested/vmcs02/controls.c nested/vmcs02/msr_bitmap.c nested/vmcs02/cr.c */
 // clang-format on
 #include "nested/exit/owner.h"
 
 #include <string.h>
+#include "xmhf/test/random.h"
 #include "xmhf/test/tap.h"
 #include "xmhf/x86/cpu.h"
 
@@ -20,16 +21,6 @@ static const struct owner_pages no_pages;
 static bool is_l1(const struct vmcs12 *v, const struct owner_exit *e)
 {
 	return owner_of_exit(v, &pages, e) == OWNER_L1;
-}
-
-static u32 xorshift(void)
-{
-	static u32 x = 2463534242u;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return x;
 }
 
 /* The control bits by themselves: word 0 pin, 1 primary, 2 secondary; -1 always, -2 never. */
@@ -115,9 +106,9 @@ static void test_activation(void)
 static void test_exceptions(void)
 {
 	for (u32 n = 0; n < 4000; n++) {
-		struct vmcs12 v = { .exception_bitmap = xorshift(),
-				    .page_fault_error_code_mask = xorshift() & 0x3f,
-				    .page_fault_error_code_match = xorshift() & 0x3f };
+		struct vmcs12 v = { .exception_bitmap = random_u32(),
+				    .page_fault_error_code_mask = random_u32() & 0x3f,
+				    .page_fault_error_code_match = random_u32() & 0x3f };
 
 		if (n & 1)
 			v.page_fault_error_code_match &= v.page_fault_error_code_mask;
@@ -180,7 +171,7 @@ static void test_io(void)
 	static const u32 sizes[] = { 1, 2, 4 };
 
 	for (u32 n = 0; n < 0x10000 * 3; n++) {
-		u32 port = n / 3, size = sizes[n % 3], hit = (port + xorshift() % 8 - 2) & 0xffff;
+		u32 port = n / 3, size = sizes[n % 3], hit = (port + random_u32() % 8 - 2) & 0xffff;
 		struct vmcs12 v = { .processor_based_controls = 1U << 25 };
 		struct owner_exit e = { .exit_reason = 30,
 					.qualification = (u64)port << 16 | (size - 1) };
@@ -212,14 +203,14 @@ static u64 cr_qualification(u32 cr, u32 type, u32 reg, u32 source)
 static void test_cr(void)
 {
 	for (u32 n = 0; n < 20000; n++) {
-		u32 reg = xorshift() % 16, cr = n & 1 ? 4 : 0, count = xorshift() % 5;
-		u64 mask = xorshift() & xorshift(), value = xorshift(), shadow = value;
+		u32 reg = random_u32() % 16, cr = n & 1 ? 4 : 0, count = random_u32() % 5;
+		u64 mask = random_u32() & random_u32(), value = random_u32(), shadow = value;
 		struct vmcs12 v = { .cr3_target_count = count };
 		struct owner_exit e = { .exit_reason = 28, .l2_is_64bit_code = n >> 1 & 1 };
 		bool expected;
 
 		if (n & 4)
-			shadow ^= 1ULL << xorshift() % 32;
+			shadow ^= 1ULL << random_u32() % 32;
 		if (n & 1) {
 			v.cr4_guest_host_mask = mask;
 			v.cr4_read_shadow = shadow;
@@ -235,7 +226,7 @@ static void test_cr(void)
 		expected = (mask & shadow) != (mask & value);
 		ok(is_l1(&v, &e) == expected, "MOV to CR%u", cr);
 
-		e.registers[reg] = value | (u64)xorshift() << 32;
+		e.registers[reg] = value | (u64)random_u32() << 32;
 		v.cr3_target_value0 = 1;
 		v.cr3_target_value1 = v.cr3_target_value2 = 2;
 		v.cr3_target_value3 = e.l2_is_64bit_code ? e.registers[reg] : value;

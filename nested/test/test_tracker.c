@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "xmhf/test/random.h"
 #include "xmhf/test/tap.h"
 #include "xmhf/vmx/ept01_shared.h"
 #include "xmhf/vmx/l1_memory_written.h"
@@ -134,16 +135,6 @@ static u64 asked_time[PAGES];
 static struct tracked_copy copies[PAGES];
 static u64 copied_at[PAGES];
 
-static u64 random_state = 0x9e3779b97f4a7c15;
-
-static u32 next(u32 below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (u32)(random_state >> 32) % below;
-}
-
 static l1pa_t address_of(unsigned int page)
 {
 	return l1pa(page * PAGE_SIZE);
@@ -158,10 +149,10 @@ static void track(unsigned int page)
 static void write(unsigned int page)
 {
 	written[page] = ++events;
-	if (next(4))
-		cpu_writes(next(CPUS), page);
+	if (random_below(4))
+		cpu_writes(random_below(CPUS), page);
 	else
-		l1_memory_written(l1pa(page * PAGE_SIZE + next(PAGE_SIZE)));
+		l1_memory_written(l1pa(page * PAGE_SIZE + random_below(PAGE_SIZE)));
 }
 
 static void check_page(unsigned int page)
@@ -182,9 +173,9 @@ static void check_page(unsigned int page)
 static void random_orders(unsigned int pages)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		unsigned int page = next(pages);
+		unsigned int page = random_below(pages);
 
-		switch (next(8)) {
+		switch (random_below(8)) {
 		case 0:
 			track(page);
 			break;
@@ -194,7 +185,7 @@ static void random_orders(unsigned int pages)
 			break;
 		case 2:
 			/* Holders know of all writes before the time that they ask with. */
-			(void)ept12_any_was_written(next(2) ? asked_time[page] : ~0ULL);
+			(void)ept12_any_was_written(random_below(2) ? asked_time[page] : ~0ULL);
 			break;
 		case 3:
 			write(page);

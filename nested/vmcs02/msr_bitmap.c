@@ -11,8 +11,7 @@
 	(PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_APIC_REGISTER_VIRTUALIZATION | \
 	 PROC2_VIRTUAL_INTERRUPT_DELIVERY)
 
-/* Number of the bit of @index in the page; false where the page has none. */
-static bool bit_of(u32 index, bool is_write, u32 *bit)
+bool msr_bitmap_bit(u32 index, bool is_write, u32 *bit)
 {
 	u32 quarter;
 
@@ -49,16 +48,18 @@ bool msr_bitmap_wish(struct msr_bitmap_wishes *wishes, u32 index, enum msr_acces
 {
 	u32 bit;
 
-	if ((access & MSR_ACCESS_READ) && bit_of(index, false, &bit) && !add_bit(wishes, bit))
+	if ((access & MSR_ACCESS_READ) && msr_bitmap_bit(index, false, &bit) &&
+	    !add_bit(wishes, bit))
 		return false;
-	return !(access & MSR_ACCESS_WRITE) || !bit_of(index, true, &bit) || add_bit(wishes, bit);
+	return !(access & MSR_ACCESS_WRITE) || !msr_bitmap_bit(index, true, &bit) ||
+	       add_bit(wishes, bit);
 }
 
 bool msr_bitmap_exits(const u64 *page, u32 index, bool is_write)
 {
 	u32 bit;
 
-	return !bit_of(index, is_write, &bit) || (page[bit / 64] >> (bit % 64) & 1);
+	return !msr_bitmap_bit(index, is_write, &bit) || (page[bit / 64] >> (bit % 64) & 1);
 }
 
 /*

@@ -31,6 +31,9 @@ enum msr_access {
  */
 bool msr_bitmap_wish(struct msr_bitmap_wishes *wishes, u32 index, enum msr_access access);
 
+/** The number in a page, @bit, of the bit of @index; false where the page has none. */
+bool msr_bitmap_bit(u32 index, bool is_write, u32 *bit);
+
 /** Claim: an access of L2 exits under the bitmap @page; indexes outside its ranges always do. */
 bool msr_bitmap_exits(const u64 *page, u32 index, bool is_write);
 
