@@ -142,6 +142,7 @@ void nested_init(void)
 {
 	nested_caps_offer(&machine.caps, &machine.vmxcap, &nested_shared.caps12);
 	controls_policy(&machine.caps, &nested_shared.policy);
+	nested_shared.ibpb_at_exit = nested_caps_needs_ibpb(cpuid(7, 0).edx);
 	memset(nested_shared.places, 0xff, sizeof(nested_shared.places));
 	for (unsigned int i = 0; i < VMCS_FIELD_COUNT; i++)
 		sort_field((enum vmcs_index)i);
@@ -150,6 +151,9 @@ void nested_init(void)
 	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.scratch));
 	memset(hpa_to_pointer(nested_shared.ones), 0xff, PAGE_SIZE);
 	shadow_init();
+	log_line("nested: %llu KiB for each CPU: %u VMCSs of L1, %u EPT02s in %u pages; MSR lists "
+		 "up to 512 entries",
+		 nested_cpu_memory() / KIB, NESTED_SLOTS, EPT02_CONTEXTS, EPT02_PAGES);
 }
 
 static hpa_t vmcs_region(u64 address, u32 flags)
@@ -240,7 +244,7 @@ static enum nested_exit reflect(struct vcpu *vcpu)
 }
 
 /* VMREAD and VMWRITE: without a memory operand the qualification is 0 ("Exit Qualification"). */
-static enum nested_exit reflect_field_instruction(struct vcpu *vcpu)
+static __attribute__((noinline)) enum nested_exit reflect_field_instruction(struct vcpu *vcpu)
 {
 	bool is_register = vmcs_read(VMCS_exit_instruction_information) & INFO_IS_REGISTER;
 
@@ -251,7 +255,8 @@ static enum nested_exit reflect_field_instruction(struct vcpu *vcpu)
 }
 
 /* EPT exits of an L2 that has an EPT12. */
-static enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason, struct nested_access *refused)
+static __attribute__((noinline)) enum nested_exit ept_exit(struct vcpu *vcpu, u32 reason,
+							   struct nested_access *refused)
 {
 	struct nested *nested = vcpu->nested;
 	struct ept02_outcome outcome = { 0 };
@@ -297,7 +302,7 @@ static const volatile u8 *page_if(bool used, u64 address)
 }
 
 /* RDMSR and WRMSR: L1's if L1's bitmap says so, else L0's wish. */
-static bool msr_exit_is_l1s(struct vcpu *vcpu, u32 reason)
+static __attribute__((noinline)) bool msr_exit_is_l1s(struct vcpu *vcpu, u32 reason)
 {
 	const struct vmcs12_slot *slot = vcpu->nested->current;
 	struct owner_exit exit = { .exit_reason = reason };
@@ -311,7 +316,7 @@ static bool msr_exit_is_l1s(struct vcpu *vcpu, u32 reason)
 }
 
 /* IN, OUT: L1's if its controls say so, else the hypapp's wish. */
-static bool io_exit_is_l1s(struct vcpu *vcpu)
+static __attribute__((noinline)) bool io_exit_is_l1s(struct vcpu *vcpu)
 {
 	const struct vmcs12_slot *slot = vcpu->nested->current;
 	bool use_bitmaps = slot->words12.proc1 & PROC1_USE_IO_BITMAPS;
@@ -329,7 +334,7 @@ static bool io_exit_is_l1s(struct vcpu *vcpu)
 
 /* VMCS02 passed our checks and failed the processor's: we lack a rule, or have one too many.  L1
  * sees what the processor said. */
-static enum nested_exit refused(struct vcpu *vcpu, u32 reason)
+static __attribute__((noinline)) enum nested_exit refused(struct vcpu *vcpu, u32 reason)
 {
 	struct vmcs12_slot *slot = vcpu->nested->current;
 	u64 qualification = vmcs_read(VMCS_exit_qualification);

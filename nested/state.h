@@ -163,6 +163,7 @@ struct nested_shared {
 	struct field_set shadowed;	     /* shadow.def */
 	hpa_t vmread_bitmap, vmwrite_bitmap; /* 0: the processor has no VMCS shadowing */
 	struct field_set saved;		     /* VMCS02 changes them in every stay of L2 */
+	bool ibpb_at_exit;		     /* of L2 to L1: decision 0011 */
 	hpa_t scratch; /* what the processor writes where L1 names memory that is not its own */
 	hpa_t ones;    /* a page of ones: bitmaps that are not in L1's memory read like that */
 };

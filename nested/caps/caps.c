@@ -6,6 +6,7 @@
 #include "nested/caps/caps.h"
 
 #include "xmhf/lib/bits.h"
+#include "xmhf/x86/cpu.h"
 #include "nested/caps/default1.h"
 
 /* One row of implemented.def. */
@@ -185,4 +186,9 @@ bool nested_caps_has_field(const struct vmx_caps *caps, enum vmcs_index field)
 
 	return (allowed_word(caps, conditions[0].word) & conditions[0].mask) ||
 	       (allowed_word(caps, conditions[1].word) & conditions[1].mask);
+}
+
+bool nested_caps_needs_ibpb(u32 cpuid_7_edx)
+{
+	return cpuid_7_edx & CPUID_7_EDX_IBRS_IBPB;
 }

@@ -42,3 +42,9 @@ bool nested_caps_read_msr(const struct vmx_caps *caps12, u32 index, u64 *value);
 
 /** Claim: the field at table index @field exists under @caps, so VMREAD and VMWRITE know it. */
 bool nested_caps_has_field(const struct vmx_caps *caps, enum vmcs_index field);
+
+/**
+ * Claim: a processor with @cpuid_7_edx tells L1 that it has IBRS and IBPB (SDM "Indirect Branch
+ * Restricted Speculation"), so that an exit of L2 needs a barrier: decision 0011.
+ */
+bool nested_caps_needs_ibpb(u32 cpuid_7_edx);

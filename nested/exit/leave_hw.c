@@ -12,6 +12,7 @@
 #include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
+#include "xmhf/x86/msr.h"
 
 #define WRITE_USABLE_SEGMENT(name, s)                                              \
 	do {                                                                       \
@@ -204,6 +205,8 @@ void leave_l2(struct vcpu *vcpu, struct vmcs12_slot *slot)
 	bool stored = true;
 
 	vcpu->nested->statistics.reflected++;
+	if (nested_shared.ibpb_at_exit)
+		wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	if (vcpu->step.active)
 		guest_end_step(vcpu);
 	lazy_mark_stay(slot);

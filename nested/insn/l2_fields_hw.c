@@ -144,7 +144,7 @@ static void write_instruction(struct vcpu *vcpu, const struct insn_field_access 
 	insn_succeed();
 }
 
-bool l2_field_instruction(struct vcpu *vcpu, bool write)
+__attribute__((noinline)) bool l2_field_instruction(struct vcpu *vcpu, bool write)
 {
 	struct insn_field_access a;
 	enum vmcs_index field;

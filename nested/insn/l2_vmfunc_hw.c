@@ -33,7 +33,7 @@ static void use_eptp(struct vcpu *vcpu, u64 eptp, u16 index)
 	vmcs_write(VMCS_eptp, slot->eptp02);
 }
 
-bool l2_vmfunc(struct vcpu *vcpu)
+__attribute__((noinline)) bool l2_vmfunc(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u32 index = (u32)vcpu->regs[GPR_RCX];

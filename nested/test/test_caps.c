@@ -188,11 +188,19 @@ static void test_fields(void)
 	ok(!nested_caps_has_field(&c, VMCS_INDEX_guest_ia32_pat), "guest PAT by neither");
 }
 
+static void test_ibpb(void)
+{
+	ok(!nested_caps_needs_ibpb(0) && !nested_caps_needs_ibpb(~BIT32(26)),
+	   "L1 is not told of IBPB");
+	ok(nested_caps_needs_ibpb(BIT32(26)), "L1 is told of it");
+}
+
 int main(void)
 {
 	test_everything();
 	test_msrs();
 	test_hiding();
 	test_fields();
+	test_ibpb();
 	return tap_end();
 }

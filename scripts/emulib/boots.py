@@ -53,13 +53,28 @@ class Row:
 STARTED = r"^CPU\(0x00\): \d+ CPUs; L1 starts with drive 0x81"
 NATIVELY = r"starting the boot sector of drive 0x81 natively"
 
+HIDDEN = re.compile(r"hidden memory: \S+, (\d+) KiB")
+NESTED = re.compile(r"nested: (\d+) KiB for each CPU: \d+ VMCSs of L1, \d+ EPT02s in \d+ pages")
+
+
+def memory_problems(cpus: int) -> Callable[[str], list[str]]:
+    """What L0 takes from L1 is printed, and at most 16 MiB and 4 MiB for each CPU."""
+    def problems(serial: str) -> list[str]:
+        hidden, nested = HIDDEN.search(serial), NESTED.search(serial)
+        if not hidden or not nested:
+            return ["L0's memory is not printed"]
+        most = (16 + 4 * cpus) * 1024
+        return [] if int(hidden[1]) <= most else [f"L0 hides {hidden[1]} KiB from L1, more than {most}"]
+    return problems
+
+
 def linux(name: str, what: str, **settings) -> Row:
     """L1's Linux with all of its checks."""
     quick = settings.pop("quick", False)
     cpus = settings.get("cpus", 1)
     settings.setdefault("timeout", 120.0 + 60.0 * cpus)
     expect = [STARTED, f"{cpus} CPUs online"] + settings.pop("expect", [])
-    return Row(name, what, expect, quick=quick, weight=cpus * 2, boot=settings)
+    return Row(name, what, expect, quick=quick, weight=cpus * 2, check=memory_problems(cpus), boot=settings)
 
 
 MAIN = [

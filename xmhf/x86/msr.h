@@ -80,3 +80,6 @@ static inline bool pat_is_valid(u64 pat)
 #define MSR_BITMAP_WRITE_HIGH  0xc00
 #define MSR_BITMAP_HIGH_FIRST  0xc0000000U
 #define MSR_BITMAP_RANGE_COUNT 0x2000U
+
+/* IA32_PRED_CMD: SDM "Indirect Branch Prediction Barrier (IBPB)". */
+#define PRED_CMD_IBPB BIT(0)
