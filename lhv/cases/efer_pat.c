@@ -10,7 +10,9 @@
 
 #include "lhv/vm/programs.h"
 
-#define LIME	  (EFER_LME | EFER_LMA)
+#define LIME (EFER_LME | EFER_LMA)
+/* LE and GE: no breakpoint */
+#define DR7_OTHER (DR7_FIXED_1 | FIELD(9, 8))
 #define PAT_OTHER 0x0007040600070405ULL
 
 static const enum l2_mode modes[] = { L2_LONG, L2_COMPAT, L2_PAE, L2_PLAIN, L2_FLAT };
@@ -208,6 +210,37 @@ static void failed_entry(void)
 	check_eq(pat, rdmsr(MSR_IA32_PAT), "PAT after the failure");
 }
 
+/*
+ * SDM "Loading Guest Control Registers, Debug Registers, and MSRs", "Saving Control Registers,
+ * Debug Registers, and MSRs": what is saved is the register, loaded or not.
+ */
+static void debug_controls(void)
+{
+	u64 l1 = rdmsr(MSR_IA32_DEBUGCTL);
+
+	for (unsigned int i = 0; i < 4; i++) {
+		bool load = i & 1, save = i & 2;
+
+		if (!vm_allows_0(VMX_WORD_ENTRY, load ? 0 : ENTRY_LOAD_DEBUG_CONTROLS) ||
+		    !vm_allows_0(VMX_WORD_EXIT, save ? 0 : EXIT_SAVE_DEBUG_CONTROLS))
+			continue;
+		vm_reset(L2_NATIVE);
+		vm_control(VMX_WORD_ENTRY, load ? ENTRY_LOAD_DEBUG_CONTROLS : 0,
+			   load ? 0 : ENTRY_LOAD_DEBUG_CONTROLS);
+		vm_control(VMX_WORD_EXIT, save ? EXIT_SAVE_DEBUG_CONTROLS : 0,
+			   save ? 0 : EXIT_SAVE_DEBUG_CONTROLS);
+		vm_set(VMCS_guest_ia32_debugctl, DEBUGCTL_BTF);
+		vm_set(VMCS_guest_dr7, DR7_OTHER);
+		case_step("load %u save %u", load, save);
+		check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "L2 runs");
+		check_eq(load || !save ? DEBUGCTL_BTF : l1, vm_get(VMCS_guest_ia32_debugctl),
+			 "IA32_DEBUGCTL saved");
+		check_eq(load || !save ? DR7_OTHER : DR7_FIXED_1, vm_get(VMCS_guest_dr7),
+			 "DR7 saved");
+		check_eq(0, rdmsr(MSR_IA32_DEBUGCTL), "IA32_DEBUGCTL in L1");
+	}
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "efer",
 	  .needs = NEEDS_VMX,
@@ -222,5 +255,6 @@ static const struct lhv_case cases[] = {
 	{ .name = "pat", .needs = NEEDS_VMX, .run = pat },
 	{ .name = "pat/l1-writes-it", .needs = NEEDS_VMX, .run = l1_writes_pat },
 	{ .name = "failed-entry", .needs = NEEDS_VMX, .run = failed_entry },
+	{ .name = "debug-controls", .needs = NEEDS_VMX, .run = debug_controls },
 };
 LHV_TOPIC("efer-pat", cases);

@@ -59,10 +59,23 @@ unsigned int vmdiff_program_count(void)
 	return ARRAY_SIZE(instructions) * ARRAY_SIZE(instructions) * ARRAY_SIZE(instructions);
 }
 
+static const u8 vmcall[] = { 0x0f, 0x01, 0xc1 };
+
+const u8 *vmdiff_vmcall(void)
+{
+	static u8 *page;
+
+	if (page)
+		return page;
+	page = page_alloc(1);
+	for (unsigned int i = 0; i < PAGE_SIZE; i++)
+		page[i] = vmcall[i % sizeof(vmcall)];
+	return page;
+}
+
 const u8 *vmdiff_code(unsigned int program)
 {
 	static u8 *code;
-	static const u8 vmcall[] = { 0x0f, 0x01, 0xc1 };
 	u8 *p;
 
 	if (!code)

@@ -14,7 +14,6 @@
 #define TABLES	      16 /* page tables of 2 MiB each, from address 0 */
 #define WB	      field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB)
 #define LOW_PAGE      0x9000
-#define PROGRAM_BYTES (2 * PAGE_SIZE)
 #define CANONICAL_LOW 47
 #define HOST_CR4_SAFE                                                                             \
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | \
@@ -46,7 +45,7 @@ u64 vmdiff_ept(void)
 	pdpt[0] = (uptr)pd | EPT_RWX;
 	for (unsigned int i = 0; i < TABLES; i++)
 		pd[i] = (uptr)(tables + i * 512) | EPT_RWX;
-	allow((uptr)l2_vmcall, PROGRAM_BYTES);
+	allow((uptr)vmdiff_vmcall(), PAGE_SIZE);
 	allow((uptr)l2_interrupt_entries,
 	      (uptr)l2_interrupt_return - (uptr)l2_interrupt_entries + 16);
 	allow((uptr)vm_self()->stack_top - PAGE_SIZE, PAGE_SIZE);

@@ -68,6 +68,11 @@ static bool is_available(const struct vmdiff_case *c)
 		vm_allows(VMX_WORD_PROC2, c->secondary & SECONDARY_RANDOM));
 }
 
+static const u8 *start_of(enum l2_mode mode)
+{
+	return mode == L2_REAL || mode == L2_V86 ? vm_vmcall_of(mode) : vmdiff_vmcall();
+}
+
 static void prepare(void)
 {
 	struct l2_registers *r = &vm_self()->regs;
@@ -77,7 +82,7 @@ static void prepare(void)
 	memset(r, 0, sizeof(*r));
 	r->rbx = 0x1000;
 	vm_set(VMCS_eptp, vmdiff_ept());
-	vm_start_at(c->mode, vm_vmcall_of(c->mode));
+	vm_start_at(c->mode, start_of(c->mode));
 	if (c->kind == VMDIFF_PROGRAM)
 		apply_program(c);
 	for (unsigned int i = 0; i < c->changes; i++)

@@ -51,6 +51,12 @@ u64 vmdiff_flippable(u32 encoding);
 /** EPT that maps nothing but what L2's programs need; the EPTP. */
 u64 vmdiff_ept(void);
 
+/**
+ * A page of VMCALLs: an L2 that begins or goes astray anywhere in it ends at once.  Bochs 3.0 has
+ * no interrupt end an L2 that was entered with IF = 0, so it must not find a loop.
+ */
+const u8 *vmdiff_vmcall(void);
+
 /** Puts the program number @program where vmdiff_code() says; returns its start. */
 const u8 *vmdiff_code(unsigned int program);
 unsigned int vmdiff_program_count(void);
