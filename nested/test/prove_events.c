@@ -4,7 +4,7 @@
  * Injection", for every processor and guest; and an event whose delivery an exit interrupted is
  * injected again as it was, by a VM entry that accepts it.
  */
-/* sources: nested/entry/entry.c nested/entry/entry_controls.c nested/entry/entry_values.c
+/* sources: nested/entry/entry.c nested/entry/entry_controls.c
  * nested/event/event.c nested/event/nmi.c */
 #include "nested/test/prove.h"
 
