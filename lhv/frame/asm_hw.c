@@ -115,5 +115,5 @@ void task_call(u16 selector)
 
 __attribute__((naked)) void task_entry(void)
 {
-	__asm__ volatile("mov %0, %%eax; iret" : : "i"(TASK_MARK));
+	__asm__ volatile("mov %0, %%eax; iretl" : : "i"(TASK_MARK));
 }

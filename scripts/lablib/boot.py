@@ -39,7 +39,7 @@ class BootConfig:
     memory: int = 512
     model: str = DEFAULT_MODEL
     emulator: str = "bochs"
-    timeout: float = 120.0
+    timeout: float = 300.0
     out: Path | None = None
     debugger: str = "auto"
     expect: list[str] = field(default_factory=list)
