@@ -262,14 +262,6 @@ static void look_for_refusal(struct hostile *h)
 	vm_dump_differences();
 }
 
-static void after_interrupt(struct hostile *h)
-{
-	/* acknowledged by the exit, or still pending */
-	if (vm_get(VMCS_exit_controls) & EXIT_ACKNOWLEDGE_INTERRUPT)
-		apic_eoi();
-	(void)h;
-}
-
 static u32 after_exit(struct hostile *h)
 {
 	u32 reason = (u32)vm_get(VMCS_exit_reason);
@@ -285,8 +277,6 @@ static u32 after_exit(struct hostile *h)
 	h->entered++;
 	h->vm->launched = true;
 	forget_saved(h->vm);
-	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
-		after_interrupt(h);
 	if (reason == EXIT_REASON_INIT_SIGNAL)
 		h->inits++;
 	return reason;
@@ -331,6 +321,8 @@ u32 guest_enter(struct hostile *h)
 	} else {
 		reason = after_exit(h);
 	}
+	/* in service: acknowledged by the exit, or taken by L2 itself; or still pending */
+	apic_eoi();
 	nmi_unblock();
 	interrupts_through();
 	return reason;
