@@ -24,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--all", action="store_true", help="every client")
     run.add_argument("--only", choices=("native", "xmhf"), help="one of the two sides")
     run.add_argument("--xmhf", type=Path, default=rows.XMHF, metavar="PATH", help="the hypervisor")
+    run.add_argument("--snapshot", action="store_true",
+                     help="start where L1's Linux was ready in an earlier run (KVM's clients only; not for `table`)")
     run.add_argument("--show", action="store_true", help="show what the levels print")
     run.add_argument("--words", default="", metavar="WORDS", help="more words for L1's Linux")
     run.add_argument("--no-trace", action="store_true", help="do not run what failed again to log its VM exits")
@@ -68,7 +70,8 @@ def dispatch(options: argparse.Namespace) -> int:
         return table.write(options.check)
     sides = (options.only,) if options.only else ("native", "xmhf")
     return runs.run_all(chosen(options), sides,
-                        runs.Options(options.xmhf, options.show, not options.no_trace, options.words))
+                        runs.Options(options.xmhf, options.show, not options.no_trace, options.words,
+                                     options.snapshot))
 
 
 def main(arguments: list[str]) -> int:

@@ -29,6 +29,7 @@ class Options:
     show: bool = False
     trace: bool = True  # run again with every VM exit logged what failed
     words: str = ""  # more words for L1's Linux
+    snapshot: bool = False  # do not boot L1's Linux with KVM but restore it
 
 
 def first_interesting(result: BootResult) -> str:
@@ -87,11 +88,12 @@ def run_one(client: rows.Client, side: str, options: Options) -> bool:
     tree = commit()
     config = client.config(side == "native", options.xmhf)
     config.l1_cmdline = f"{config.l1_cmdline} {options.words}".strip()
+    config.snapshot = options.snapshot and client.kvm and not client.ourselves
     with View(config.out / "serial.txt") if options.show else nullcontext():
         result = boot(config)
     if client.as_natively and side == "xmhf" and result.passed:
         against_native(client, result)
-    if not options.words:
+    if not options.words and not config.snapshot:  # a snapshot's ticks are not those of a whole run
         keep(client, side, result, tree)
     print(f"{'ok' if result.passed else 'not ok'} - {client.name}, {side}: {result.reason} "
           f"({result.seconds:.1f} s, {result.ticks} ticks; {config.out})", flush=True)

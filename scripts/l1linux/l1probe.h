@@ -55,3 +55,10 @@ void print_histogram(void);
 
 /** Prints what the hypervisor holds for every CPU of L1, a line each; nothing without one. */
 void print_resources(const char *when);
+
+/** Asks the lab to keep the emulator as it is now; returns 0, also in a run that starts there. */
+int take_snapshot(void);
+
+/** Copies the archive that the lab put on a disk for this run to standard output; 0 if there is
+ * one. */
+int print_payload(void);

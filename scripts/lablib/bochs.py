@@ -36,6 +36,7 @@ class Machine:
     vmx_log: bool = False
     ignore_bad_msrs: bool = True
     options: list[str] = field(default_factory=list)
+    payload: Path | None = None  # the disk of a run from a snapshot
 
 
 def disk_lines(disks: list[Path]) -> list[str]:
@@ -45,6 +46,11 @@ def disk_lines(disks: list[Path]) -> list[str]:
         raise UsageError(f"at most {len(places)} disks")
     return [f"{place}: type=disk, mode=flat, path=\"{disk}\""
             for place, disk in zip(places, disks)]
+
+
+def payload_lines(payload: Path | None) -> list[str]:
+    """The disk a snapshot's run gets its files from (l1linux/payload.c)."""
+    return [f"ata1-master: type=disk, mode=flat, path=\"{payload}\""] if payload else []
 
 
 def bochsrc(machine: Machine, share: Path, out: Path) -> str:
@@ -59,6 +65,7 @@ def bochsrc(machine: Machine, share: Path, out: Path) -> str:
         f'romimage: file="{share}/BIOS-bochs-latest", options=fastboot',
         f'vgaromimage: file="{share}/VGABIOS-lgpl-latest"',
         *disk_lines(machine.disks),
+        *payload_lines(machine.payload),
         "boot: disk",
         f'com1: enabled=1, mode=file, dev="{out}/serial.txt"',
         "port_e9_hack: enabled=1",

@@ -7,12 +7,12 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import bochs, images, initramfs, qemu, verdict
+from . import bochs, images, initramfs, qemu, snapshot, verdict
 from .errors import LabError, UsageError
-from .paths import BUILD
+from .paths import BUILD, L1LINUX
 from .run import Child
 from .symbols import symbolize
 
@@ -46,6 +46,7 @@ class BootConfig:
     bochs_options: list[str] = field(default_factory=list)
     vmx_log: bool = False
     ignore_bad_msrs: bool = True
+    snapshot: bool = False  # L1's Linux is not booted but restored
     echo: bool = True
 
 
@@ -95,6 +96,10 @@ def validate(config: BootConfig) -> None:
         raise UsageError("--cpus, --mem (8 MiB or more) and --timeout must be positive")
     if config.debugger not in ("auto", "yes", "no"):
         raise UsageError("--debugger is auto, yes or no")
+    if config.snapshot:
+        if config.emulator != "bochs" or images.parse_l1(config.l1).kind != "linux":
+            raise UsageError("--snapshot is for --l1 linux in Bochs")
+        snapshot.split_words(config.l1_cmdline)
     for pattern in config.expect:
         try:
             re.compile(pattern)
@@ -118,6 +123,8 @@ def linux_words(config: BootConfig) -> str:
 
 def build_disks(config: BootConfig) -> list[Path]:
     """The images, in the order of their BIOS drive numbers."""
+    if config.snapshot:
+        config = bare(config)
     l1 = images.parse_l1(config.l1, config.l1_cmdline)
     l1.extra = config.l1_add
     l1.kvm = config.l1_kvm
@@ -128,6 +135,19 @@ def build_disks(config: BootConfig) -> list[Path]:
     if l1_disk is not None:
         disks.append(l1_disk)
     return disks
+
+
+def bare(config: BootConfig) -> BootConfig:
+    """What a snapshot is made of: the same for all runs on one machine."""
+    return replace(config, snapshot=False, l1_kvm=False, l1_cmdline=f"rdinit=/{snapshot.INIT}",
+                   l1_add=[f"{snapshot.INIT}={L1LINUX / snapshot.INIT}"])
+
+
+def payload(config: BootConfig) -> bytes:
+    """What L1 gets of a run from a snapshot: the words that it reads, and files."""
+    program, _ = snapshot.split_words(config.l1_cmdline)
+    return snapshot.payload(program, f"{linux_words(config)} {config.l1_cmdline}",
+                            initramfs.parse_extra(config.l1_add), config.l1_kvm)
 
 
 def default_out(config: BootConfig) -> Path:
@@ -154,6 +174,9 @@ def start_emulator(config: BootConfig, disks: list[Path], out: Path) -> Child:
         debugger = config.cpus > 1 if config.debugger == "auto" else config.debugger == "yes"
         machine = bochs.Machine(config.model, config.cpus, config.memory, disks, debugger,
                                 config.vmx_log, config.ignore_bad_msrs, config.bochs_options)
+        if config.snapshot:
+            kept = snapshot.ready(machine, disks, config.timeout)
+            return snapshot.start(kept, machine, payload(config), out)
         return Child(bochs.prepare(machine, out), out, bochs.preload())
     return Child(qemu.command(config.emulator, config.cpus, config.memory, disks, out), out)
 
@@ -210,8 +233,9 @@ def read_text(path: Path) -> str:
 
 def clean_up(out: Path) -> None:
     """Removes the private disks and whatever lock lies beside them."""
-    for path in list(out.glob("disk*.img")) + list(out.glob("*.lock")):
+    for path in [*out.glob("disk*.img"), *out.glob("payload.img"), *out.glob("*.lock")]:
         path.unlink()
+    shutil.rmtree(out / "state", ignore_errors=True)
 
 
 def boot(config: BootConfig) -> BootResult:
@@ -245,7 +269,7 @@ def boot_in(config: BootConfig, disks: list[Path], out: Path) -> BootResult:
         (out / name).unlink(missing_ok=True)
     start = time.monotonic()
     try:
-        child = start_emulator(config, private_copies(disks, out), out)
+        child = start_emulator(config, disks if config.snapshot else private_copies(disks, out), out)
         try:
             end = watch(child, config, out / "serial.txt")
         finally:
@@ -265,7 +289,7 @@ def backtrace_of(config: BootConfig, serial: str) -> list[str]:
 
 def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path) -> BootResult:
     """The result of a run that is over."""
-    serial = read_text(out / "serial.txt")
+    serial = (read_text(out / snapshot.BEFORE) if config.snapshot else "") + read_text(out / "serial.txt")
     log = read_text(out / "log.txt")
     judged = verdict.judge(serial, config.expect)
     reason = judged.reason

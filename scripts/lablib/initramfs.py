@@ -111,6 +111,12 @@ def entries(extra: list[tuple[str, Path]], kvm: bool) -> list[cpio.Entry]:
     found += [cpio.symlink(f"bin/{name}", "busybox") for name in APPLETS]
     found.append(cpio.regular("init", (L1LINUX / "init").read_bytes(), True))
     found.append(cpio.regular("bin/l1probe", build_probe().read_bytes(), True))
+    return found + added(extra, kvm)
+
+
+def added(extra: list[tuple[str, Path]], kvm: bool) -> list[cpio.Entry]:
+    """KVM's modules and further files, with the directories they need."""
+    found = []
     known = set(DIRECTORIES)
     if kvm:
         found += module_entries()

@@ -43,6 +43,8 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--bad-msrs", choices=("ignore", "fault"), default="ignore",
                        help="what Bochs does about unknown MSRs (default: %(default)s)")
     group.add_argument("--vmx-log", action="store_true", help="every VM entry and exit in log.txt (large)")
+    group.add_argument("--snapshot", action="store_true",
+                       help="do not boot L1's Linux: start where an earlier run kept the emulator, or keep it now")
     group.add_argument("--bochs-option", action="append", default=[], metavar="LINE",
                        help="one more line for Bochs' configuration file")
 
@@ -82,7 +84,7 @@ def config_of(options: argparse.Namespace) -> booting.BootConfig:
         xmhf=options.xmhf, native=options.native, protocol=options.protocol, cmdline=options.cmdline,
         l1=options.l1, l1_cmdline=options.l1_cmdline, l1_add=options.l1_add, l1_kvm=options.l1_kvm, cpus=options.cpus,
         memory=options.mem, model=options.model, emulator=options.emulator, debugger=options.debugger,
-        bochs_options=options.bochs_option, vmx_log=options.vmx_log,
+        bochs_options=options.bochs_option, vmx_log=options.vmx_log, snapshot=options.snapshot,
         ignore_bad_msrs=options.bad_msrs == "ignore")
     if options.command == "boot":
         config.timeout = options.timeout

@@ -18,9 +18,10 @@ def die_with_parent() -> None:
 class Child:
     """An emulator in its own process group; its output goes to out.txt and err.txt."""
 
-    def __init__(self, words: list[str], out: Path, preload: Path | None = None):
+    def __init__(self, words: list[str], out: Path, preload: Path | None = None,
+                 more: dict[str, str] | None = None):
         self.status: int | None = None
-        environment = dict(os.environ)
+        environment = dict(os.environ) | (more or {})
         if preload is not None:
             environment["LD_PRELOAD"] = str(preload)
         with open(out / "out.txt", "wb") as output, open(out / "err.txt", "wb") as errors:
