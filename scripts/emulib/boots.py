@@ -71,14 +71,17 @@ def memory_problems(cpus: int) -> Callable[[str], list[str]]:
 def linux(name: str, what: str, **settings) -> Row:
     """L1's Linux with all of its checks."""
     quick = settings.pop("quick", False)
+    forbid = settings.pop("forbid", [])
     cpus = settings.get("cpus", 1)
     settings.setdefault("timeout", 120.0 + 60.0 * cpus)
     expect = [STARTED, f"{cpus} CPUs online"] + settings.pop("expect", [])
-    return Row(name, what, expect, quick=quick, weight=cpus * 2, check=memory_problems(cpus), boot=settings)
+    return Row(name, what, expect, forbid, quick=quick, weight=cpus * 2, check=memory_problems(cpus), boot=settings)
 
 
 MAIN = [
     linux("linux-1", "Linux, 1 CPU", quick=True),
+    linux("linux-snapshot", "Linux, 1 CPU, kept and restored", quick=True, snapshot=True, forbid=[r"\0"]),
+    linux("linux-2-snapshot", "Linux, 2 CPUs, kept and restored", cpus=2, snapshot=True, forbid=[r"\0"]),
     linux("linux-2-trace", "Linux, 2 CPUs, hypapp trace, Multiboot 1", quick=True, cpus=2, xmhf=TRACE,
           protocol="multiboot", expect=[r"Multiboot 1", r"PROBE exits total 101 cpuid"]),
     linux("linux-2-3g", "Linux, 2 CPUs, 3 GiB", cpus=2, memory=3072),

@@ -99,6 +99,8 @@ def validate(config: BootConfig) -> None:
     if config.snapshot:
         if config.emulator != "bochs" or images.parse_l1(config.l1).kind != "linux":
             raise UsageError("--snapshot is for --l1 linux in Bochs")
+        if config.memory > bochs.MAX_HOST_MEMORY:
+            raise UsageError(f"--snapshot is for at most {bochs.MAX_HOST_MEMORY} MiB: with more, Bochs keeps memory in a file")
         snapshot.split_words(config.l1_cmdline)
     for pattern in config.expect:
         try:
@@ -300,7 +302,10 @@ def finish(config: BootConfig, child: Child, end: str, seconds: float, out: Path
     if config.emulator == "bochs":
         ticks = bochs.last_tick(log)
         (out / "e9.txt").write_text(bochs.e9_text(read_text(out / "out.txt")))
-    result = BootResult(judged.passed, reason, end, seconds, ticks, child.status, out, serial,
+    passed = judged.passed
+    if config.snapshot and snapshot.wrong_timers(out, log):
+        passed, reason = False, f"Bochs did not start the snapshot's devices in their order ({snapshot.ORDER}); {reason}"
+    result = BootResult(passed, reason, end, seconds, ticks, child.status, out, serial,
                         read_text(out / "e9.txt"), bochs.vmx_complaints(log),
                         backtrace_of(config, serial))
     (out / "status.txt").write_text(f"{result.summary()}\nexit status {child.status}\n")

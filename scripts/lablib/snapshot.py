@@ -8,6 +8,7 @@ of them.  What a run adds, files and words, comes to L1 on a disk of its own, th
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ PAYLOAD_BYTES = 32 << 20  # of the disk: a run's disk must be as large as the sn
 MAGIC = b"LABPAYLD"
 SECTOR = 512
 INIT = "init-snapshot"
+STARTED = re.compile(r"^\d+i\[PLUGIN\] init_dev of '(\w+)'", re.MULTILINE)
+ORDER = "devices.txt"  # those of the snapshot, in the order in which they started
 BEFORE = "serial-before.txt"  # what the serial port said up to the snapshot
 # Words that L1's programs read; others are the kernel's, and only a boot gives it these.
 OURS = ("probe.", "clients.", "kvm_intel.")
@@ -149,6 +152,32 @@ def is_payload(path: Path) -> bool:
     return path.stat().st_size == PAYLOAD_BYTES and path.name.startswith("hard_drive")
 
 
+def devices(log: str) -> list[str]:
+    """The devices in the order in which Bochs started them, which its log says."""
+    return STARTED.findall(log)
+
+
+def in_order(config: str, order: list[str]) -> str:
+    """The configuration that Bochs saved, with its plugins in the order in which they started.
+
+    Bochs numbers its timers as its devices start, and saves them by number.  Plugins start in the
+    order in which plugin_ctrl names them, but one that only a device asks for, as the chipset does
+    for usb_uhci, starts last: the saved line names it among the others.
+    """
+    def place(word: str) -> int:
+        name, _, value = word.partition("=")
+        return order.index(name) if value == "true" and name in order else -1
+
+    def ordered(match: re.Match) -> str:
+        return f"plugin_ctrl: {', '.join(sorted(match[1].split(', '), key=place))}"
+    return re.sub(r"^plugin_ctrl: (.*)$", ordered, config, flags=re.MULTILINE)
+
+
+def wrong_timers(out: Path, log: str) -> bool:
+    """Whether devices of this run got the saved timers of others."""
+    return devices(log) != (out / ORDER).read_text().split("\n")
+
+
 def start(kept: Path, machine: bochs.Machine, data: bytes, out: Path) -> Child:
     """Starts a run from the snapshot; its files are in @out.
 
@@ -157,10 +186,12 @@ def start(kept: Path, machine: bochs.Machine, data: bytes, out: Path) -> Child:
     state = out / "state"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
+    order = devices((kept / "log.txt").read_text())
+    (out / ORDER).write_text("\n".join(order))
     made_in = str(FOLDER / f"{kept.name}.new")
     for path in (kept / "state").iterdir():
         if path.name == "config":
-            (state / path.name).write_text(path.read_text().replace(made_in, str(out)))
+            (state / path.name).write_text(in_order(path.read_text(), order).replace(made_in, str(out)))
         elif is_payload(path):
             write_payload(state / path.name, data)
         else:

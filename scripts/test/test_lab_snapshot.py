@@ -28,7 +28,7 @@ class WordsTest(unittest.TestCase):
             snapshot.split_words("clients.cpus=1 nosmp")
 
     def test_only_linux_in_bochs(self):
-        for words in ({"l1": "none"}, {"emulator": "qemu"}, {"l1_cmdline": "nosmp"}):
+        for words in ({"l1": "none"}, {"emulator": "qemu"}, {"memory": 3072}, {"l1_cmdline": "nosmp"}):
             with self.subTest(words), self.assertRaises(UsageError):
                 boot.validate(boot.BootConfig(xmhf=Path("x"), snapshot=True, **words))
 
@@ -57,6 +57,32 @@ class PayloadTest(unittest.TestCase):
             path.write_bytes(b"")
             with mock.patch.object(snapshot, "PAYLOAD_BYTES", 600), self.assertRaisesRegex(UsageError, "at most"):
                 snapshot.payload("/init", "", [("large", path)], False)
+
+
+class OrderTest(unittest.TestCase):
+    """Timers are saved by number: devices must start in the order in which they did."""
+
+    LOG = ("00000000000i[PLUGIN] init_dev of 'cmos' plugin device by virtual method\n"
+           "00000000000i[PLUGIN] init_dev of 'serial' plugin device by virtual method\n"
+           "00000000000i[PLUGIN] init_dev of 'unmapped' plugin device by virtual method\n"
+           "00000000000i[PLUGIN] init_dev of 'usb_uhci' plugin device by virtual method\n"
+           "00000000000i[PLUGIN] register state of 'serial' plugin device by virtual method\n")
+
+    def test_started_last_is_named_last(self):
+        order = snapshot.devices(self.LOG)
+        self.assertEqual(order, ["cmos", "serial", "unmapped", "usb_uhci"])
+        saved = "# x\nplugin_ctrl: voodoo=false, usb_uhci=true, iodebug=false, unmapped=true, serial=true\ncom2: enabled=0\n"
+        self.assertEqual(snapshot.in_order(saved, order),
+                         "# x\nplugin_ctrl: voodoo=false, iodebug=false, serial=true, unmapped=true, usb_uhci=true\n"
+                         "com2: enabled=0\n")
+
+    def test_other_order_is_seen(self):
+        with tempfile.TemporaryDirectory() as name:
+            out = Path(name)
+            (out / snapshot.ORDER).write_text("\n".join(snapshot.devices(self.LOG)))
+            lines = self.LOG.splitlines(keepends=True)
+            self.assertFalse(snapshot.wrong_timers(out, self.LOG))
+            self.assertTrue(snapshot.wrong_timers(out, "".join(lines[3:4] + lines[:3])))
 
 
 class KeyTest(unittest.TestCase):
