@@ -80,8 +80,8 @@ def linux(name: str, what: str, **settings) -> Row:
 
 MAIN = [
     linux("linux-1", "Linux, 1 CPU", quick=True),
-    linux("linux-snapshot", "Linux, 1 CPU, kept and restored", quick=True, snapshot=True, forbid=[r"\0"]),
-    linux("linux-2-snapshot", "Linux, 2 CPUs, kept and restored", cpus=2, snapshot=True, forbid=[r"\0"]),
+    linux("linux-snapshot", "Linux, 1 CPU, kept and restored", quick=True, snapshot=True, forbid=[r"\^@"]),
+    linux("linux-2-snapshot", "Linux, 2 CPUs, kept and restored", cpus=2, snapshot=True, forbid=[r"\^@"]),
     linux("linux-2-trace", "Linux, 2 CPUs, hypapp trace, Multiboot 1", quick=True, cpus=2, xmhf=TRACE,
           protocol="multiboot", expect=[r"Multiboot 1", r"PROBE exits total 101 cpuid"]),
     linux("linux-2-3g", "Linux, 2 CPUs, 3 GiB", cpus=2, memory=3072),
