@@ -228,7 +228,7 @@ static void say_cpu(const struct hostile *h)
 	       "%llu\n",
 	       h->cpu, h->operations, h->entered, h->failed, h->faults, h->canaries);
 	report("HOSTILE cpu %u NMIs sent %llu INITs sent %llu INIT exits %llu restarts %llu "
-	       "refused %llu posted "
+	       "refused %llu excused "
 	       "%llu\n",
 	       h->cpu, h->nmis, h->inits_sent, h->inits, h->restarts, h->refused,
 	       h->refused_excused);
