@@ -38,7 +38,7 @@ class Row:
 
     def config(self) -> BootConfig:
         """What the lab shall boot."""
-        settings = {"xmhf": NONE, "timeout": 150.0, "echo": False, **self.boot}
+        settings = {"xmhf": NONE, "timeout": 400.0, "echo": False, **self.boot}
         if self.test:
             settings["l1"] = f"raw:{payload(self.test)}"
         return BootConfig(**settings)
@@ -73,7 +73,7 @@ def linux(name: str, what: str, **settings) -> Row:
     quick = settings.pop("quick", False)
     forbid = settings.pop("forbid", [])
     cpus = settings.get("cpus", 1)
-    settings.setdefault("timeout", 120.0 + 60.0 * cpus)
+    settings.setdefault("timeout", 400.0 + 100.0 * cpus)
     expect = [STARTED, f"{cpus} CPUs online"] + settings.pop("expect", [])
     return Row(name, what, expect, forbid, quick=quick, weight=cpus * 2, check=memory_problems(cpus), boot=settings)
 
