@@ -353,17 +353,17 @@ void guest_canary(struct hostile *h)
 				   0x48, 0x8b, 0x03, 0x0f, 0x01, 0xc1 };
 	struct l2_registers *r = &h->vm->regs;
 	u64 offset = random_below(h, PAGE_SIZE - 8);
+	u64 window = world_window_to_hidden(h);
 
-	world_undo(h);
 	fields_restore(h, L2_LONG, RESTORE_ALL);
 	if (facts.ept_vpid & EPT_CAP_INVEPT_ALL)
 		invept(INVEPT_ALL_CONTEXT, 0);
 	memcpy(h->play + PLAY_CODE * PAGE_SIZE, code, sizeof(code));
 	field_write(h, VMCS_INDEX_guest_rip, world_page(h, PLAY_CODE));
-	r->rbx = world_window_to_hidden(h) + offset;
+	r->rbx = window + offset;
 	r->rdx = random_64(h);
 	hostile_count(h, KIND_CANARY, "canary");
-	if (guest_enter(h) != EXIT_REASON_VMCALL)
+	if (guest_enter(h) != EXIT_REASON_VMCALL || !world_window_stands(h))
 		return; /* an NMI, an INIT, the other CPU's changes to EPT */
 	h->canaries++;
 	if (hostile_hidden_size && (~r->rcx || ~r->rax))

@@ -125,8 +125,13 @@ void world_bend_bitmap(struct hostile *h, struct hostile *of);
 void world_bend_list(struct hostile *h, struct hostile *of);
 /** Edits some bytes of a VMCS region of @of by ordinary writes. */
 void world_bend_region(struct hostile *h, struct hostile *of);
-/** An L2-physical address in the window that leads to L0's memory, in an EPT just rebuilt. */
+/**
+ * Builds the way of L2 to its code and to L0's memory again: L2 may have written to its own EPT.
+ * The L2-physical and linear address that leads to L0's memory.
+ */
 u64 world_window_to_hidden(struct hostile *h);
+/** Claim: no other CPU has changed that way meanwhile. */
+bool world_window_stands(const struct hostile *h);
 
 /* fields.c */
 /** A random value for field @i that L1 can survive. */

@@ -9,6 +9,7 @@
 #define SIGNATURE     0x584d4846u
 #define FUNCTION_DUMP 3
 #define NO_POINTER    (~0ULL)
+#define RFLAGS_FAILS  (RFLAGS_CF | RFLAGS_ZF)
 
 enum {
 	KIND_VMWRITE = 2,
@@ -77,9 +78,9 @@ bool instructions_load(struct hostile *h, struct vm *vm)
 
 	hostile_count(h, KIND_POINTER, "vmptrld");
 	h->vm = NULL;
-	if (raw_vmptrld(&pointer) & (RFLAGS_CF | RFLAGS_ZF)) {
+	if (raw_vmptrld(&pointer) & RFLAGS_FAILS) {
 		repair(vm);
-		if (raw_vmptrld(&pointer) & (RFLAGS_CF | RFLAGS_ZF))
+		if (raw_vmptrld(&pointer) & RFLAGS_FAILS)
 			return false;
 	}
 	load_strange(h, pointer);
@@ -223,16 +224,19 @@ void instructions_vmx_on(struct hostile *h)
 {
 	u64 pointer = world_page(h, PLAY_REGIONS);
 	u64 wild = world_wild_address(h);
+	bool on = false;
 
 	h->vm = NULL;
 	if (random_once_in(h, 2)) {
 		hostile_count(h, KIND_VMXON_OFF, "vmxon, wild");
-		if (!(raw_vmxon(&wild) & (RFLAGS_CF | RFLAGS_ZF)))
-			raw_vmclear(&pointer); /* it was a region */
+		on = !(raw_vmxon(&wild) & RFLAGS_FAILS); /* if it was one of the regions */
 	}
-	*(u32 *)(uptr)pointer = (u32)field_get(facts.basic, VMX_BASIC_REVISION);
-	hostile_count(h, KIND_VMXON_OFF, "vmxon");
-	raw_vmxon(&pointer);
+	/* the other CPU may spoil the region in between */
+	while (!on) {
+		*(volatile u32 *)(uptr)pointer = (u32)field_get(facts.basic, VMX_BASIC_REVISION);
+		hostile_count(h, KIND_VMXON_OFF, "vmxon");
+		on = !(raw_vmxon(&pointer) & RFLAGS_FAILS);
+	}
 	h->on = true;
 	h->off_window = false;
 	vmx_note_on(true);

@@ -196,29 +196,29 @@ static void map_page(struct hostile *h, u64 address)
 	pt[address / PAGE_SIZE % ENTRIES] = address | EPT_RWX | WB;
 }
 
-static void build_ept(struct hostile *h)
+/* The way to the playground and to the window. */
+static void link_ept(struct hostile *h)
 {
-	u64 *pml4 = table(h, PLAY_EPT_PML4), *pd = table(h, PLAY_EPT_PML4 + 2);
-	u64 *window = table(h, PLAY_EPT_WINDOW), *other = table(h, PLAY_EPT_OTHER);
+	u64 *pd = table(h, PLAY_EPT_PML4 + 2);
 
-	memset(pml4, 0, (PLAY_EPT_WINDOW - PLAY_EPT_PML4) * PAGE_SIZE);
-	pml4[0] = world_page(h, PLAY_EPT_PML4 + 1) | EPT_RWX;
+	table(h, PLAY_EPT_PML4)[0] = world_page(h, PLAY_EPT_PML4 + 1) | EPT_RWX;
 	table(h, PLAY_EPT_PML4 + 1)[0] = (uptr)pd | EPT_RWX;
 	for (unsigned int i = 0; i < PLAY_REGIONS; i++)
 		map_page(h, world_page(h, i));
-	pd[HOSTILE_WINDOW / PAGE_SIZE_2M] = (uptr)window | EPT_RWX;
-	for (unsigned int i = 0; i < ENTRIES; i++)
-		window[i] = ept_entry(h, h);
-	window[0] = hidden_address(h) | EPT_RWX | WB;
-	for (unsigned int i = 0; i < 8; i++)
-		other[i] = ept_entry(h, h);
-	other[0] = pml4[0];
+	pd[HOSTILE_WINDOW / PAGE_SIZE_2M] = world_page(h, PLAY_EPT_WINDOW) | EPT_RWX;
 }
 
-u64 world_window_to_hidden(struct hostile *h)
+static void build_ept(struct hostile *h)
 {
-	(void)h;
-	return HOSTILE_WINDOW;
+	u64 *window = table(h, PLAY_EPT_WINDOW), *other = table(h, PLAY_EPT_OTHER);
+
+	memset(table(h, PLAY_EPT_PML4), 0, (PLAY_EPT_WINDOW - PLAY_EPT_PML4) * PAGE_SIZE);
+	link_ept(h);
+	for (unsigned int i = 0; i < ENTRIES; i++)
+		window[i] = ept_entry(h, h);
+	for (unsigned int i = 0; i < 8; i++)
+		other[i] = ept_entry(h, h);
+	other[0] = table(h, PLAY_EPT_PML4)[0];
 }
 
 static void build_l2_paging(struct hostile *h)
@@ -439,6 +439,31 @@ void world_bend_region(struct hostile *h, struct hostile *of)
 		*(u64 *)(void *)(region + (at & ~7U)) = random_shape(h);
 		break;
 	}
+}
+
+u64 world_window_to_hidden(struct hostile *h)
+{
+	world_undo(h);
+	link_ept(h);
+	build_l2_paging(h);
+	table(h, PLAY_EPT_WINDOW)[0] = hidden_address(h) | EPT_RWX | WB;
+	return HOSTILE_WINDOW;
+}
+
+bool world_window_stands(const struct hostile *h)
+{
+	const u64 *pd = table(h, PLAY_EPT_PML4 + 2);
+	u64 code = world_page(h, PLAY_CODE), entry = table(h, PLAY_EPT_WINDOW)[0];
+	const u64 *pt = (const u64 *)(uptr)(pd[code / PAGE_SIZE_2M] & EPT_ADDRESS);
+
+	return (table(h, PLAY_EPT_PML4)[0] & EPT_ADDRESS) == world_page(h, PLAY_EPT_PML4 + 1) &&
+	       (table(h, PLAY_EPT_PML4 + 1)[0] & EPT_ADDRESS) == (uptr)pd &&
+	       (pd[HOSTILE_WINDOW / PAGE_SIZE_2M] & EPT_ADDRESS) ==
+		       world_page(h, PLAY_EPT_WINDOW) &&
+	       (uptr)pt >= world_page(h, PLAY_EPT_TABLES) &&
+	       (uptr)pt < world_page(h, PLAY_EPT_WINDOW) &&
+	       (pt[code / PAGE_SIZE % ENTRIES] & EPT_ADDRESS) == code &&
+	       (entry & EPT_ADDRESS) - hostile_hidden_base < hostile_hidden_size;
 }
 
 void world_rebuild(struct hostile *h)
