@@ -54,6 +54,10 @@ struct nested_access {
 /** L2 exited with @reason; VMCS02 is current.  NESTED_HIDDEN sets *@access. */
 enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, struct nested_access *access);
 
+/** The basic exit reason, and in *@qualification the exit qualification, of the exit that L1 just
+ * got. */
+u32 nested_exit_of_l1(struct vcpu *vcpu, u64 *qualification);
+
 /** L0 handled RDMSR or WRMSR of L2 and may have raised #GP, which VMCS12 may want as an exit. */
 void nested_check_exception(struct vcpu *vcpu);
 

@@ -489,6 +489,14 @@ static void count_held(const struct nested *nested, u64 result[3])
 		result[2] += nested->slots[i].address != NO_VMCS && nested->slots[i].active;
 }
 
+u32 nested_exit_of_l1(struct vcpu *vcpu, u64 *qualification)
+{
+	struct nested *nested = vcpu->nested;
+
+	*qualification = lazy_read(nested, nested->current, VMCS_INDEX_exit_qualification);
+	return (u32)lazy_read(nested, nested->current, VMCS_INDEX_exit_reason) & 0xffff;
+}
+
 bool nested_read_counters(const struct vcpu *vcpu, u64 group, u64 result[3])
 {
 	const struct nested_statistics *s;

@@ -8,6 +8,7 @@ from lablib.verdict import views
 
 L0_ROW = re.compile(r"^PROBE exits total (\d{3}) (\S+) +(\d+) +(\d+) ", re.MULTILINE)
 KVM_ROW = re.compile(r"^KVM-STATS (\S+) +(\d+)\s*$", re.MULTILINE)
+KVM_REASON = re.compile(r"^KVM-EXITS (\S+) +(\d+)\s*$", re.MULTILINE)
 STAGE = re.compile(r"^PROBE (\S+) tsc=(\d+)\s*$", re.MULTILINE)
 CHURN = re.compile(r"^PROBE churn rounds=(\d+) pages=(\d+) ticks=(\d+)\s*$", re.MULTILINE)
 TAP = re.compile(r"^L2\| (ok|not ok) \d+ - (\S+)(.*)$", re.MULTILINE)
@@ -19,6 +20,7 @@ class Counts:
 
     exits: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     kvm: dict[str, int] = field(default_factory=dict)
+    kvm_reasons: dict[str, int] = field(default_factory=dict)  # exits of L2 by reason
     stages: list[tuple[str, int]] = field(default_factory=list)
     churn: int | None = None  # ticks per page of a memory slot that was taken away and put back
 
@@ -41,6 +43,7 @@ def parse(serial: str) -> Counts:
         counts.exits.setdefault(kind, {})[reason] = (int(count), int(ticks))
     for name, value in KVM_ROW.findall(text):
         counts.kvm[name] = counts.kvm.get(name, 0) + int(value)
+    counts.kvm_reasons = {name: int(value) for name, value in KVM_REASON.findall(text)}
     counts.stages = [(name, int(tsc)) for name, tsc in STAGE.findall(text)]
     for rounds, pages, ticks in CHURN.findall(text):
         counts.churn = round(int(ticks) / int(rounds) / int(pages))
@@ -61,7 +64,9 @@ def per_level(counts: Counts) -> list[str]:
         count, ticks = counts.total(kind)
         lines.append(f"{kind:4} {what.get(kind, '?'):15} {count:9} {ticks:12} {ticks // max(count, 1):7}")
     if "exits" in counts.kvm:
-        lines.append(f"KVM  counted {counts.kvm['exits']} exits of L2")
+        lines.append(f"KVM  counted {counts.kvm['exits']} exits of L2: " +
+                     ", ".join(f"{count} {reason}" for reason, count in
+                               sorted(counts.kvm_reasons.items(), key=lambda item: -item[1])))
     return lines
 
 
@@ -71,7 +76,13 @@ def missing(counts: Counts) -> list[str]:
                 if counts.total(kind)[0] == 0]
     if not counts.kvm.get("exits"):
         problems.append("L1 printed no count of L2's exits")
+    elif not counts.kvm_reasons:
+        problems.append("L1 printed no count of L2's exits by reason")
     elif counts.kvm["exits"] != counts.total("201")[0]:
         problems.append(f"L0 reflected {counts.total('201')[0]} exits of L2, "
                         f"KVM counted {counts.kvm['exits']}")
+    reflected = {reason: count for reason, (count, _) in counts.exits.get("201", {}).items()}
+    for reason in sorted(reflected.keys() | counts.kvm_reasons.keys()) if counts.kvm_reasons else ():
+        if reflected.get(reason, 0) != counts.kvm_reasons.get(reason, 0):
+            problems.append(f"{reason}: L0 reflected {reflected.get(reason, 0)}, KVM counted {counts.kvm_reasons.get(reason, 0)}")
     return problems

@@ -115,7 +115,8 @@ def demo(xmhf: Path) -> int:
     client = rows.by_name("kvm-linux")
     config = client.config(False, xmhf)
     config.out = BUILD / "clients" / "runs" / "demo"
-    config.l1_cmdline += " clients.guests=0"
+    config.l1_cmdline += " clients.guests=0 clients.reasons=1"
+    config.l1_trace_files = True
     print("GRUB2 -> xmhf-nest (L0) -> Debian Linux with KVM (L1) -> Debian Linux (L2), in Bochs; "
           "about half a minute\n", flush=True)
     with View(config.out / "serial.txt"):

@@ -36,9 +36,9 @@ static struct cell read_cell(unsigned int cpu, unsigned int slot)
 	return (struct cell){ answer.b, answer.c };
 }
 
-static const char *reason_name(unsigned int slot)
+const char *reason_name(unsigned int reason)
 {
-	const char *name = reason_names[slot % SLOTS_PER_KIND];
+	const char *name = reason_names[reason % SLOTS_PER_KIND];
 
 	return name ? name : "?";
 }

@@ -5,6 +5,7 @@
  *   l1probe stage NAME   one line with the time-stamp counter
  *   l1probe resources NAME   what the hypervisor holds for this machine; nothing without one
  *   l1probe histogram    the exits the hypervisor application `trace` counted
+ *   l1probe kvm-exits    L2's exits by reason, as KVM counted them
  *   l1probe snapshot     where the lab keeps the emulator, for runs that start from there
  *   l1probe payload      the archive that such a run was given
  *   l1probe stop         stops the emulator
@@ -65,13 +66,15 @@ int main(int argc, char **argv)
 		print_histogram();
 		return 0;
 	}
+	if (argc == 2 && strcmp(argv[1], "kvm-exits") == 0)
+		return print_kvm_exits();
 	if (argc == 2 && strcmp(argv[1], "snapshot") == 0)
 		return take_snapshot();
 	if (argc == 2 && strcmp(argv[1], "payload") == 0)
 		return print_payload();
 	if (argc == 2 && strcmp(argv[1], "stop") == 0)
 		return stop();
-	fprintf(stderr, "usage: l1probe [stage NAME | resources NAME | histogram | snapshot | "
-			"payload | stop]\n");
+	fprintf(stderr, "usage: l1probe [stage NAME | resources NAME | histogram | kvm-exits | "
+			"snapshot | payload | stop]\n");
 	return 2;
 }

@@ -53,6 +53,13 @@ void check_histogram(void);
 /** Prints that histogram and checks nothing; prints nothing when there is no `trace`. */
 void print_histogram(void);
 
+/** The name of a basic exit reason, of any number. */
+const char *reason_name(unsigned int reason);
+
+/** Prints L2's exits by reason, as KVM's trace point counted them; returns 0, or 1 without that
+ * count. */
+int print_kvm_exits(void);
+
 /** Prints what the hypervisor holds for every CPU of L1, a line each; nothing without one. */
 void print_resources(const char *when);
 

@@ -35,6 +35,7 @@ class BootConfig:
     l1_cmdline: str = ""
     l1_add: list[str] = field(default_factory=list)
     l1_kvm: bool = False
+    l1_trace_files: bool = False  # L1's Linux has /sys/kernel/tracing
     cpus: int = 1
     memory: int = 512
     model: str = DEFAULT_MODEL
@@ -111,7 +112,8 @@ def validate(config: BootConfig) -> None:
 
 def linux_words(config: BootConfig) -> str:
     """Kernel words of L1's Linux that follow from the machine."""
-    words = [initramfs.BASE_WORDS, "initcall_blacklist=" + ",".join(initramfs.NOT_NEEDED)]
+    left_out = [name for name in initramfs.NOT_NEEDED if name != initramfs.TRACE_FILES or not config.l1_trace_files]
+    words = [initramfs.BASE_WORDS, "initcall_blacklist=" + ",".join(left_out)]
     if config.emulator == "bochs":
         words.append(initramfs.BOCHS_WORDS)
     native = config.native or config.emulator == "qemu"  # no VMX there: L0 steps aside

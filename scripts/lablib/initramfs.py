@@ -15,10 +15,11 @@ from .paths import BUILD, L1LINUX, ROOT, cache, cached, tool
 # tsc_early_khz: CPUID claims another TSC rate than Bochs' ips (bochs.IPS / 1000).
 BASE_WORDS = ("console=ttyS0,115200 no_timer_check mitigations=off nokaslr nopti "
               "random.trust_cpu=on cryptomgr.notests rcupdate.rcu_expedited=1 quiet")
+TRACE_FILES = "tracer_init_tracefs"
 # Tracing's and BPF's start-up, self-tests and sysfs files: a third of the kernel's boot.
 NOT_NEEDED = (
     "ftrace_check_for_weak_functions", "trace_eval_init", "init_kprobe_trace",
-    "tracer_init_tracefs", "cubictcp_register", "bpf_tcp_ca_kfunc_init",
+    TRACE_FILES, "cubictcp_register", "bpf_tcp_ca_kfunc_init",
     "bpf_prog_test_run_init", "kfunc_init", "bpf_rstat_kfunc_init", "bpf_key_sig_kfuncs_init",
     "crypto_kdf108_init", "blake2s_mod_init", "load_system_certificate_list")
 BOCHS_WORDS = "tsc_early_khz=50000 tsc=reliable"

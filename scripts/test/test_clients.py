@@ -23,6 +23,8 @@ PROBE kvm-loaded tsc=1000
 L2| L2 Linux (none) 6.1.0
 KVM-STATS exits                                 12
 KVM-STATS io_exits                               4
+KVM-EXITS io                                4
+KVM-EXITS cpuid                             8
 PROBE l2-1-done tsc=5000
 PROBE exits   cpu knd reason                        count        ticks  average
 PROBE exits total 101 vmresume                         12        24000     2000
@@ -99,11 +101,12 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(counts.missing(counts.parse(SERIAL)), [])
 
     def test_kvm_and_l0_disagree(self):
-        problems = counts.missing(counts.parse(SERIAL.replace("cpuid                             8", "cpuid  9")))
-        self.assertEqual(problems, ["L0 reflected 13 exits of L2, KVM counted 12"])
+        problems = counts.missing(counts.parse(SERIAL.replace("cpuid                             8 ", "cpuid  9 ")))
+        self.assertEqual(problems, ["L0 reflected 13 exits of L2, KVM counted 12",
+                                    "cpuid: L0 reflected 9, KVM counted 8"])
 
     def test_each_level_is_needed(self):
-        for pattern, problem in ((" 202 ", "202"), (" 201 ", "201"), ("KVM-STATS", "L1 printed no count")):
+        for pattern, problem in ((" 202 ", "202"), (" 201 ", "201"), ("KVM-STATS", "L1 printed no count"), ("KVM-EXITS", "by reason")):
             serial = "".join(line for line in SERIAL.splitlines(keepends=True) if pattern not in line)
             self.assertTrue(any(problem in text for text in counts.missing(counts.parse(serial))), pattern)
 

@@ -26,7 +26,7 @@ enum hypapp_exit_kind {
 /** One VM exit that L0 has finished. */
 struct hypapp_exit {
 	enum hypapp_exit_kind kind;
-	u32 reason; /* basic exit reason */
+	u32 reason; /* basic exit reason; of 201 as L1 got it, and so the qualification */
 	u64 rip;    /* of the guest that exited */
 	u64 qualification;
 	u64 ticks; /* of the TSC, spent in L0 */

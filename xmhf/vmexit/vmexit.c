@@ -150,6 +150,8 @@ static OUT_OF_LINE void handle_and_report(struct vcpu *vcpu, u64 reason)
 		    : nested_in_l2(vcpu) ? HYPAPP_EXIT_202
 					 : HYPAPP_EXIT_201;
 	exit.ticks = rdtsc() - start;
+	if (exit.kind == HYPAPP_EXIT_201)
+		exit.reason = nested_exit_of_l1(vcpu, &exit.qualification);
 	hypapp_exit(vcpu->cpu.id, &exit);
 }
 
