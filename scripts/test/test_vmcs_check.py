@@ -8,7 +8,7 @@ import re
 import unittest
 
 import vmcs_samples as samples
-from test_vmcs_show import CC, FIVE, LHV, LHV_ON_XMHF, REAL, XEN, Tool
+from test_vmcs_show import CC, FIVE, LHV, LHV_ON_XMHF, REAL, XEN, XMHF64, Tool
 from vmcslib import judge, msr_lists, reader
 from vmcslib.checker import evaluate
 from vmcslib.dump import Dump
@@ -112,6 +112,12 @@ class Check(Tool):
         log = self.write("little.log", samples.xmhf64(exit_reason=0)[0] + "\nCPU(0x05): (0x4402) :VMCS02:info_vmexit_reason = 0x00000000\n")
         status, rules = self.rules(str(log))
         self.assertEqual((0, set()), (status, {rule["rule"] for rule in rules if rule["outcome"] == "broken"}))
+
+    def test_a_failed_entry_without_a_broken_rule_is_not_called_fine(self):
+        out = self.run_tool("check", f"{XMHF64}@failure02")[1]
+        self.assertIn("the dump records a failed VM entry (exit reason 34 entry-failure-msr)", out)
+        self.assertIn("may be among those that cannot", out)
+        self.assertNotIn("records a failed VM entry", self.run_tool("check", str(XEN))[1])
 
     def test_forgetting_fields_never_breaks_a_rule(self):
         """Whatever part of a real dump is lost, no rule is broken that the whole dump does not break."""

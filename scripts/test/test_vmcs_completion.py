@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The bash completion of scripts/vmcs, and the man page, against the tool's own help."""
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -9,9 +10,10 @@ import unittest
 from pathlib import Path
 
 import vmcs_samples as samples
-from vmcslib import main, tables
+from vmcslib import diff, exits, main, tables
 
 SCRIPT = samples.SCRIPTS / "completion" / "vmcs.bash"
+DOC = samples.SCRIPTS.parent / "docs" / "vmcs-tool.md"
 MAN = samples.SCRIPTS.parent / "docs" / "man" / "vmcs.1"
 # What readline does with the line: split it at COMP_WORDBREAKS, keeping the breaks as words.
 TRY = r"""
@@ -54,6 +56,50 @@ class Completion(unittest.TestCase):
             self.assertEqual([f"{log}@after12"], offered)
 
 
+    def test_the_options_of_each_verb(self):
+        """What Tab offers after - is what the parser takes."""
+        for verb, options in Manual.options().items():
+            self.assertEqual(options, set(self.complete(f"{samples.SCRIPTS}/vmcs {verb} -", " \t\n\"'><=;|&(:")), verb)
+
+    def test_values_of_options(self):
+        """Every list of values in the completion is the one of the tool."""
+        tool = samples.SCRIPTS / "vmcs"
+        breaks = " \t\n\"'@><=;|&(:"
+        for line, values in (("exits --by ", exits.KEYS), ("diff -i ", diff.IGNORE),
+                             ("exits --reason ", tables.tables().exit_reasons.values())):
+            self.assertEqual(sorted(values), sorted(self.complete(f"{tool} {line}", breaks)), line)
+        for line, some in (("exits --timeline ", "20"), ("exits --top ", "10"), ("exits --reason ept-v", "ept-violation"),
+                           ("exits --by kind,re", "kind,reason"), ("diff -i host,ts", "host,tsc"), ("show --number ", "-1")):
+            self.assertIn(some, self.complete(f"{tool} {line}", breaks), line)
+
+    def test_every_option_with_choices_has_its_values(self):
+        """An option that is given choices one day gets them here too."""
+        action = next(one for one in main.parser()._actions if isinstance(one, argparse._SubParsersAction))
+        tried = set()
+        for verb, parser in action.choices.items():
+            for option in parser._actions:
+                if option.choices and option.option_strings and option.option_strings[-1] not in tried:
+                    tried.add(option.option_strings[-1])
+                    offered = self.complete(f"{samples.SCRIPTS}/vmcs {verb} {option.option_strings[-1]} ", " \t\n\"'><=;|&(:")
+                    self.assertEqual(sorted(option.choices), sorted(offered), f"{verb} {option.option_strings}")
+
+    def test_values_after_an_equals_sign(self):
+        """readline splits --by=re at the sign."""
+        line = f"{samples.SCRIPTS}/vmcs exits --by=re"
+        words = [str(samples.SCRIPTS / "vmcs"), "exits", "--by", "=", "re"]
+        run = subprocess.run(["bash", "-c", TRY, "bash", str(SCRIPT), line, " \t\n\"'@><=;|&(:", *words], text=True,
+                             capture_output=True, check=True)
+        self.assertEqual(["reason"], run.stdout.split())
+
+    def test_tags_and_cpus_of_the_file_on_the_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "vb.log"
+            log.write_text(samples.before_and_after())
+            for line, expected in ((f"show {log} --tag aft", {"after02", "after12"}), (f"show {log} --cpu ", {"0x05"})):
+                offered = self.complete(f"{samples.SCRIPTS}/vmcs {line}", " \t\n\"'@><=;|&(:")
+                self.assertEqual(expected, set(offered), line)
+
+
 class Manual(unittest.TestCase):
     """The man page knows what the tool can."""
 
@@ -64,6 +110,36 @@ class Manual(unittest.TestCase):
             run = subprocess.run([str(samples.SCRIPTS / "vmcs"), verb, "--help"], capture_output=True, text=True, check=True)
             for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", run.stdout)):
                 self.assertIn(option, page, f"{verb} {option}")
+
+    @staticmethod
+    def options() -> dict:
+        """{verb: its options, as the parser has them}."""
+        action = next(one for one in main.parser()._actions if isinstance(one, argparse._SubParsersAction))
+        return {verb: {word for one in parser._actions for word in one.option_strings} for verb, parser in action.choices.items()}
+
+    WORD = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+    COMMON = {"-v", "--verbose", "--color", "-h", "--help"}
+    PICK = {"-t", "--tag", "-c", "--cpu", "-n", "--number", "--vmcs", "--before"}
+
+    def test_the_man_page_has_the_options_of_each_verb_and_no_others(self):
+        page = re.sub(r"\\f[A-Z]", "", MAN.read_text().replace("\\-", "-"))
+        sections = dict(re.findall(r"(?ms)^\.SS vmcs (\S+)(.*?)(?=^\.S[SH] )", page))
+        picks = set(self.WORD.findall(page[page.index("\nThe options\n"):page.index(".SH VERBS")]))
+        self.assertEqual(self.PICK, picks)
+        for verb, options in self.options().items():
+            # An option stands in the line after .TP.
+            found = {word for tag in re.findall(r"(?m)^\.TP\n(.*)$", sections[verb]) for word in self.WORD.findall(tag.replace('"', " "))}
+            expected = options - self.COMMON - (self.PICK if "--vmcs" in options else set())
+            self.assertEqual(expected, found, verb)
+
+    def test_the_doc_has_the_options_of_each_verb_and_no_others(self):
+        text = DOC.read_text()
+        line = next(row for row in text.splitlines() if row.startswith("which (dump): "))
+        self.assertEqual(self.PICK | self.COMMON, set(self.WORD.findall(line)))
+        for verb, options in self.options().items():
+            cell = re.search(rf"(?m)^\| `{verb}` \|.*\|(.*)\|$", text)[1]
+            expected = options - self.COMMON - (self.PICK if "which" in cell else set())
+            self.assertEqual(expected, set(self.WORD.findall(cell)), verb)
 
     @unittest.skipUnless(shutil.which("man"), "no man")
     def test_man_reads_it_without_complaint(self):

@@ -5,7 +5,7 @@ import re
 import unittest
 
 import vmcs_samples as samples
-from test_vmcs_show import L2_BOOT, Tool
+from test_vmcs_show import L2_BOOT, XMHF64, Tool
 
 
 class Exits(Tool):
@@ -24,6 +24,42 @@ class Exits(Tool):
             f"CPU(0x00): 201 0x1 {name} qual=0x0 ticks={ticks}\n" for name, ticks in (("hlt", 1), ("hlt", 5), ("io", 4))))
         rows = [row.split() for row in self.run_tool("exits", str(log))[1].splitlines()]
         self.assertEqual(["hlt", "2", "66.67%", "60.00%", "1", "5", "3.0"], rows[1])
+
+    def test_vectors(self):
+        """Events of exits, and what entries inject, in each format that has them."""
+        ours = self.write("events.trace", "".join(f"CPU(0x00): {line}\n" for line in (
+            "201 0x1 exception-nmi qual=0x0 intr=0x80000b0e ticks=2", "201 0x1 exception-nmi qual=0x0 intr=0x80000b0e ticks=4",
+            "201 0x1 exception-nmi qual=0x0 intr=0x80000202 ticks=6", "201 0x1 external-interrupt qual=0x0 intr=0x800000ec ticks=1",
+            "101 0x1 vmresume qual=0x0 inject=0x800000ec ticks=9", "101 0x1 vmresume qual=0x0 ticks=9")))
+        out = self.run_tool("exits", "--by", "reason,vector", str(ours))[1]
+        for row in (r"exception-nmi #PF +2 .* 3\.0", r"exception-nmi NMI +1 ", r"external-interrupt interrupt 0xec +1 ",
+                    r"vmresume injects interrupt 0xec +1 ", r" vmresume +1 "):
+            self.assertRegex(out, row)
+        self.assertIn("Total: 6 exits", out)
+        self.assertRegex(self.run_tool("exits", "--by", "vector", str(ours))[1], r"no event +1 ")
+        kvm = self.write("events.kvm", samples.KVM_TRACE.replace("reason CPUID", "reason EXCEPTION_NMI")
+                         .replace("intr_info 0x00000000", "intr_info 0x80000b0d"))
+        self.assertRegex(self.run_tool("exits", "--by", "reason,vector", str(kvm))[1], r"exception-nmi #GP +1 ")
+        xmhf64 = self.run_tool("exits", "--by", "kind,reason,vector", str(XMHF64))[1]
+        self.assertRegex(xmhf64, r"201 exception-nmi #GP +1 ")
+        self.assertRegex(xmhf64, r"102 vmresume injects #GP +1 ")
+
+    def test_the_trace_is_read_back(self):
+        """All of it: kinds, events, times."""
+        for name, text in (("ours", samples.trace(200, False)), ("kvm", samples.KVM_TRACE), ("bochs", samples.BOCHS)):
+            log = self.write(f"{name}.trace", text)
+            again = self.write(f"{name}.again", self.run_tool("exits", "--trace", str(log))[1])
+            options = ("exits", "--by", "kind,reason,vector,cpu,rip,qualification", "--timeline", "5" if name == "ours" else "0")
+            first, second = (self.run_tool(*options, str(path))[1].partition("\nFailed")[0] for path in (log, again))
+            self.assertEqual(re.sub(r" ns\b", " ticks", first).split(), second.split(), name)
+
+    def test_a_filter_that_lets_nothing_through_says_so(self):
+        log = self.write("two.trace", "CPU(0x05): 201 0x1 hlt qual=0x0\nCPU(0x04): 101 0x1 io qual=0x0\n")
+        for options in (("-c", "9"), ("--reason", "cpuid"), ("--kind", "202"), ("--trace", "-c", "9")):
+            status, _, errors = self.run_tool("exits", *options, str(log))
+            self.assertEqual(2, status)
+            self.assertIn("none of its 2 exits fits", errors)
+            self.assertIn("kinds 101, 201, of CPU 0x04, 0x05", errors)
 
     def test_a_table_for_each_level(self):
         log = self.write("levels.trace", "".join(f"CPU(0x00): {kind} 0x1 {name} qual=0x0 ticks=2\n" for kind, name in (

@@ -12,8 +12,9 @@ import unittest
 from pathlib import Path
 
 import vmcs_samples as samples
-from vmcslib import diff, reader, show, text, to_c
+from vmcslib import diff, gdt, reader, show, text, to_c
 from vmcslib.dump import Log
+from vmcslib.errors import VmcsError
 from vmcslib.main import main
 
 ROUNDS = int(os.environ.get("VMCS_FUZZ_ROUNDS", "150"))
@@ -50,7 +51,7 @@ class Fuzz(unittest.TestCase):
     """Damaged logs of every format, through every verb that only reads."""
 
     SEEDS = [samples.before_and_after()[:9000], samples.before_and_after()[-9000:], samples.XEN, samples.KVM_TRACE,
-             samples.BOCHS, samples.VIRTUALBOX_CAPS, "\n".join(samples.xmhf64()), samples.trace(40, False)]
+             samples.BOCHS, samples.VIRTUALBOX_CAPS, "\n".join(samples.xmhf64()), samples.trace(40, False), samples.HOSTILE]
 
     def everything(self, data: bytes) -> None:
         """Reads it and does all that can be done with it."""
@@ -61,7 +62,9 @@ class Fuzz(unittest.TestCase):
             show.summary(dump)
             to_c.as_c(dump, "x", "y", True)
             diff.diff([dump, log.dumps[-1]])
-        show.listing(log)
+        show.listing(log.dumps)
+        with contextlib.suppress(VmcsError):
+            gdt.table(gdt.words_of(data.decode(errors="replace")))
 
     def test_damaged_logs(self):
         dice = random.Random(int(os.environ.get("VMCS_FUZZ_SEED", "1")))
@@ -78,7 +81,7 @@ class Fuzz(unittest.TestCase):
             path = Path(folder) / "log"
             for number in range(ROUNDS // 5):
                 path.write_bytes(mutated(dice, dice.choice(self.SEEDS).encode()))
-                for verb in (["list", "-v"], ["show", "--every"], ["diff"], ["exits"], ["html"], ["as-c"]):
+                for verb in (["list", "-v"], ["show", "--every"], ["diff"], ["exits"], ["exits", "--trace"], ["exits", "--by", "kind,vector"], ["html"], ["as-c"]):
                     out = io.StringIO()
                     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
                         status = main([*verb, str(path)])

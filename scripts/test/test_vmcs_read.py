@@ -183,6 +183,12 @@ class Trouble(unittest.TestCase):
                     for name, value in dump.values.items():
                         self.assertEqual(true.get(name), value, f"{name} from {line[:length]!r}")
 
+    def test_lines_that_end_in_carriage_returns_alone(self):
+        for text in (samples.before_and_after(), samples.XEN):
+            plain, other = parsed(text), parsed(text.replace("\n", "\r"))
+            self.assertEqual([dump.values for dump in plain.dumps], [dump.values for dump in other.dumps])
+            self.assertEqual([dump.line for dump in plain.dumps], [dump.line for dump in other.dumps])
+
     def test_compressed_and_utf16(self):
         plain = samples.before_and_after()
         for data in (gzip.compress(plain.encode()), plain.encode("utf-16")):

@@ -212,6 +212,17 @@ VM-execution controls
         self.assertRegex(out, r"guest_cr4 +0x0000000000000020  0x0000000000000000  0x0000000000002000")
         self.assertIn("~ VMXE: A=0  B=0  C=1  (bit 13)", out)
 
+    def test_many_bits_that_differ_alike_share_a_row(self):
+        log = self.write("many.log", "\n".join(samples.ours("x01", exception_bitmap=0) + samples.ours("x12", exception_bitmap=0xFFFFFFFF)
+                                               + samples.ours("x02", exception_bitmap=0xFFFFFFFF, vmcs_link_pointer=0x1000)))
+        three = self.run_tool("diff", str(log))[1]
+        self.assertRegex(three, r"~ A=0  B=1  C=1: #DE, #DB, NMI, (.*\n? +)+\(bits 0-31\)\n")
+        self.assertNotIn("bit 31:", three)
+        self.assertIn("~ A=none  B=none  C=0x0000000000001000", three)
+        two = self.run_tool("diff", f"{log}@x01", "@x12")[1]
+        self.assertRegex(two, r"\+ #DE, #DB, NMI, (.*\n? +)+\(bits 0-31\)\n?")
+        self.assertNotIn("(bit ", two)
+
     def test_unknown_is_not_zero(self):
         xen = self.write("xen.log", samples.XEN)
         out = self.run_tool("diff", str(xen), self.log)[1]
@@ -273,6 +284,20 @@ class Small(Tool):
 
     def test_gdt_bytes(self):
         self.assertEqual([0x00AF9B000000FFFF], gdt.words_of("ff ff 00 00 00 9b af 00"))
+
+    def test_gdt_as_other_tools_print_it(self):
+        table = [0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0xFFFFFE0000001000]
+        texts = {"xxd": "00000000: 0000 0000 0000 0000 ffff 0000 009b af00  ................\n"
+                        "00000010: ffff 0000 0093 cf00 0010 0000 00fe ffff  ................\n",
+                 "hexdump -C": "00000000  00 00 00 00 00 00 00 00  ff ff 00 00 00 9b af 00  |....|....... |..|\n"
+                               "00000010  ff ff 00 00 00 93 cf 00  00 10 00 00 00 fe ff ff  |................|\n00000020\n",
+                 "od": "0000000 0000000000000000 00af9b000000ffff\n0000020 00cf93000000ffff fffffe0000001000\n0000040\n",
+                 "x/4gx": "0xfffffe0000001000:\t0x0000000000000000\t0x00af9b000000ffff\n"
+                          "0xfffffe0000001010 <gdt_page+16>:\t0x00cf93000000ffff\t0xfffffe0000001000\n",
+                 "x/8wx": "0x1000:\t0x00000000\t0x00000000\t0x0000ffff\t0x00af9b00\n0x1010:\t0x0000ffff\t0x00cf9300\t0x00001000\t0xfffffe00\n",
+                 "names": "gdt[0] = 0x0000000000000000, 0x00af9b000000ffff, 0x00cf93000000ffff, 0xfffffe0000001000"}
+        for name, text in texts.items():
+            self.assertEqual(table, gdt.words_of(text), name)
 
     def test_gdt_words_of_the_command_line(self):
         """Every word keeps its place in the table, with 0x or without."""

@@ -130,7 +130,30 @@ VIRTUALBOX_CAPS = """\
 00:00:05.0 IEM: rdmsr(0x140) -> #GP(0)
 """
 
-TRACE_REASONS = ("cpuid", "ept-violation", "vmresume", "io", "hlt", "vmread")
+# What `scripts/hostile --log` writes.
+HOSTILE = """\
+# commit: 05b3023
+# command: scripts/hostile --seeds 1-2 --ops 4000 --log hostile.log
+# machine: Bochs, corei7_skylake_x, 1 CPU; L1: lhv, mode=hostile (docs/lhv.md)
+seed 1, 1 CPU: 2008 operations, 152842455 ticks, passed
+HOSTILE cpu 0 operations 2008 entered 250 failed 122 faults 56 canaries 38
+HOSTILE cpu 0 NMIs sent 0 INITs sent 0 INIT exits 0 restarts 0 refused 0 excused 0
+HOSTILE cpu 0 372 VM entries
+HOSTILE cpu 0 exit reason 0 exception-nmi: 78
+HOSTILE cpu 0 exit reason 48 ept-violation: 15
+HOSTILE cpu 0 L0 counters 2: 250 250 31
+HOSTILE hash of L0 before 0x3986f0bba46daa9d after 0x3986f0bba46daa9d
+HOSTILE all operations 2008 violations 0
+seed 2, 1 CPU: 2009 operations, 152900000 ticks, passed
+HOSTILE cpu 0 operations 2009 entered 237 failed 165 faults 50 canaries 42
+HOSTILE cpu 0 exit reason 0 exception-nmi: 68
+HOSTILE hash of L0 before 0x3986f0bba46daa9d after 0x3986f0bba46daa9d
+HOSTILE all operations 2009 violations 0
+# hostile: 2 passed, 0 failed (4,017 operations)
+"""
+
+TRACE_REASONS = ("cpuid", "ept-violation", "vmresume", "io", "hlt", "vmread", "exception-nmi")
+TRACE_EVENTS = ("0x80000b0e", "0x80000b0d", "0x80000202")
 
 
 def trace(count: int, dumps: bool = True, seed: int = 7) -> str:
@@ -143,8 +166,9 @@ def trace(count: int, dumps: bool = True, seed: int = 7) -> str:
         reason = dice.choice(TRACE_REASONS)
         kind = "102" if reason == "vmresume" else dice.choice(("101", "201"))
         cpu = 5 if index == count - 5 else dice.choice((4, 5))
+        event = f" intr={dice.choice(TRACE_EVENTS)}" if reason == "exception-nmi" else " inject=0x800000ec" if when % 4 == 0 and kind == "102" else ""
         lines.append(f"CPU(0x{cpu:02x}): {kind} 0x{dice.randrange(1 << 40):016x} {reason} "
-                     f"qual=0x{0x181 if reason == 'ept-violation' else 0:x} ticks={dice.randrange(50, 3000)} tsc={when}")
+                     f"qual=0x{0x181 if reason == 'ept-violation' else 0:x}{event} ticks={dice.randrange(50, 3000)} tsc={when}")
         if dumps and index == count - 5:
             lines += ours("failure01") + ours("failure12", **AFTER) + ours("failure02", **FAILED)
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from .inputs import Inputs
 from .judge import Verdict
 from .paint import Paint
 from .reader import read_log
+from .show import ENTRY_ERRORS
 from .tables import ROOT, tables
 
 
@@ -77,8 +78,20 @@ def report(dump, verdicts: list, paint: Paint, verbose: bool) -> str:
     fine = len(verdicts) - len(broken) - len(open_ones)
     if broken:
         out += ["", outcome(broken[0], dump)]
+    elif failed_entry(dump):
+        out += ["", paint("warn", f"the dump records a failed VM entry ({failed_entry(dump)}), and no rule that can be checked is broken: "
+                                  + ("the broken one may be among those that cannot" if open_ones else
+                                     "the dump may be of another moment, or a rule that is not here"))]
     out += ["", f"{len(broken)} rule{'s' * (len(broken) != 1)} broken, {len(open_ones)} not checkable, {fine} hold"]
     return "\n".join(out)
+
+
+def failed_entry(dump) -> str:
+    """How a dump says that its VM entry failed; empty if it does not."""
+    reason, error = dump.get("exit_reason"), dump.get("vm_instruction_error")
+    if reason is not None and reason & tables().masks["EXIT_REASON_ENTRY_FAILURE"]:
+        return f"exit reason {describe('exit_reason', reason, dump).partition(',')[0]}"
+    return f"VM-instruction error {error}" if error in ENTRY_ERRORS else ""
 
 
 def outcome(first: Verdict, dump) -> str:

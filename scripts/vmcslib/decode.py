@@ -121,6 +121,20 @@ def vector_name(vector: int) -> str:
     return short if short == "NMI" else f"#{short}"
 
 
+def event_text(information: int) -> str:
+    """The event of an interruption information as a few letters: #PF, NMI, interrupt 0x30; empty for none."""
+    masks = tables().masks
+    if not information & masks["INTR_INFO_VALID"]:
+        return ""
+    vector = information & masks["INTR_INFO_VECTOR"]
+    kind = tables().enums["interruption_type"].get(extract(information, masks["INTR_INFO_TYPE"]), "")
+    if kind == "INTR_TYPE_EXTERNAL":
+        return f"interrupt 0x{vector:02x}"
+    if kind == "INTR_TYPE_SOFTWARE_INTERRUPT":
+        return f"INT 0x{vector:02x}"
+    return vector_name(vector)
+
+
 def enumerator_words(enum: str, value: int, prefix: str) -> str:
     """An enumerator's name for a value, as words."""
     word = tables().enums[enum].get(value)

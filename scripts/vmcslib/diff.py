@@ -2,13 +2,16 @@
 """vmcs diff: two or three dumps, only what differs, bit by bit."""
 
 import re
+import textwrap
 
-from .decode import Part, describe, parts
+from .decode import Part, describe, parts, ranges
 from .errors import VmcsError
 from .paint import Paint
 from .tables import GROUPS, msr_name, tables
 
 UNKNOWN = "unknown"
+# From so many on, bits that differ in the same way share a row.
+MANY_BITS = 8
 ABSENT = "unavailable"
 IGNORE = {
     "host": ("the host-state area", lambda field: field.type == "host"),
@@ -155,16 +158,51 @@ def part_rows(field, states, dumps, paint: Paint) -> list:
     by_reason = field.name in ("exit_qualification", "exit_instruction_information")
     if not any(found) or by_reason and reasons_differ(dumps):
         return whole_meanings(field, states, dumps)
-    rows = []
     labels = dict.fromkeys(label for table in found if table for label in table)
     order = sorted(labels, key=lambda label: next(
         table[label].mask & -table[label].mask for table in found if table and label in table))
+    different = []
     for label in order:
         cells = [part_of(table, label) for table in found]
-        known = [cell for cell in cells if cell is not None]
-        if len({cell.value for cell in known}) > 1:
-            rows.append(part_row(label, cells, paint))
-    return rows
+        if len({cell.value for cell in cells if cell is not None}) > 1:
+            different.append((label, cells))
+    return grouped_rows(different, paint)
+
+
+def grouped_rows(different: list, paint: Paint) -> list:
+    """A row for each part; many bits that differ in the same way share one."""
+    alike = {}
+    for label, cells in different:
+        if all(cell is not None and cell.is_bit and not cell.meaning for cell in cells):
+            alike.setdefault(tuple(cell.value for cell in cells), []).append((label, cells))
+    together = {label for rows in alike.values() if len(rows) >= MANY_BITS for label, _ in rows}
+    out = []
+    for label, cells in different:
+        if label not in together:
+            out.append(part_row(label, cells, paint))
+            continue
+        rows = alike.pop(tuple(cell.value for cell in cells), None)
+        if rows:
+            out += many_bits(rows, paint)
+    return out
+
+
+def many_bits(rows: list, paint: Paint) -> list:
+    """Bits that differ in the same way, in one row that wraps."""
+    values = [cell.value for cell in rows[0][1]]
+    numbers = [max(cell.mask for cell in cells).bit_length() - 1 for _, cells in rows]
+    head, style = (("+", "new") if values[1] else ("-", "old")) if len(values) == 2 else (
+        f"~ {columns_text(map(str, values))}:", "name")
+    names = [label for label, _ in rows if not re.fullmatch(r"bit \d+", label)]
+    text = f"{', '.join(names)}  (bits {ranges(numbers)})" if names else f"bits {ranges(numbers)}"
+    lines = textwrap.wrap(f"{head} {text}", 100, initial_indent=" " * 9, subsequent_indent=" " * 11, break_on_hyphens=False)
+    return [" " * 9 + paint(style, lines[0].strip()), *(" " * 11 + paint(style, line.strip()) for line in lines[1:])]
+
+
+def columns_text(texts) -> str:
+    """Two states with an arrow, three by their letters."""
+    texts = list(texts)
+    return " -> ".join(texts) if len(texts) == 2 else "  ".join(f"{letter}={text}" for letter, text in zip("ABC", texts))
 
 
 def reasons_differ(dumps) -> bool:
@@ -192,9 +230,7 @@ def part_row(label: str, cells, paint: Paint) -> str:
     if len(cells) == 2 and all(text in "01" for text in texts) and bit.is_bit:
         sign, style = ("+", "new") if texts[1] == "1" else ("-", "old")
         return "         " + paint(style, f"{sign} {label}") + paint("dim", f"  {where}")
-    columns = " -> ".join(texts) if len(texts) == 2 else "  ".join(
-        f"{letter}={text}" for letter, text in zip("ABC", texts))
-    return f"         ~ {label}: {columns}" + paint("dim", f"  {where}")
+    return f"         ~ {label}: {columns_text(texts)}" + paint("dim", f"  {where}")
 
 
 def bits_text(mask: int) -> str:
@@ -209,7 +245,7 @@ def whole_meanings(field, states, dumps) -> list:
              for one, dump in zip(states, dumps)]
     if not any(texts):
         return []
-    return [f"         ~ {' -> '.join(text or '-' for text in texts)}"]
+    return [f"         ~ {columns_text(text or shown(field, one) for text, one in zip(texts, states))}"]
 
 
 def msr_rows(msrs, paint: Paint) -> list:

@@ -4,6 +4,7 @@
 from array import array
 from dataclasses import dataclass, field
 
+from .summaries import Summaries
 from .tables import tables
 
 ALL_ONES_64 = (1 << 64) - 1
@@ -70,7 +71,8 @@ class Exits:
         self.failed = array("B")
         self.rip = array("Q")
         self.qualification = array("Q")
-        self.inject = array("Q")
+        self.event = array("I")
+        self.inject = array("I")
         self.ticks = array("q")
         self.time = array("d")
         self.line = array("L")
@@ -78,8 +80,11 @@ class Exits:
     def __len__(self) -> int:
         return len(self.line)
 
-    def add(self, line, kind, cpu, reason, rip, qualification=0, ticks=-1, time=-1.0, inject=0):
-        """Appends one exit (or entry); ticks and time are -1 when the log does not tell."""
+    def add(self, line, kind, cpu, reason, rip, qualification=0, ticks=-1, time=-1.0, inject=0, event=0):
+        """Appends one exit (or entry); ticks and time are -1 when the log does not tell.
+
+        @event is the exit's interruption information, @inject that of the entry after it; 0 for none.
+        """
         try:
             number = self.KINDS.index(kind)
         except ValueError:
@@ -90,6 +95,7 @@ class Exits:
         self.failed.append(reason >> 31 & 1)
         self.rip.append(rip & ALL_ONES_64)
         self.qualification.append(qualification & ALL_ONES_64)
+        self.event.append(event & 0xFFFFFFFF)
         self.inject.append(inject & 0xFFFFFFFF)
         self.ticks.append(max(-1, min(ticks, (1 << 63) - 1)))
         self.time.append(time)
@@ -110,6 +116,8 @@ class Log:
     unparsed: list = field(default_factory=list)
     descriptors: list = field(default_factory=list)
     header: dict = field(default_factory=dict)
+    summaries: Summaries = field(default_factory=Summaries)
+    binary: bool = False
 
     def reject(self, line: int, text: str, why: str) -> None:
         """Counts a line that looked like part of a dump or trace and was not understood."""

@@ -4,10 +4,13 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from .decode import event_text
 from .dump import Exits
+from .errors import VmcsError
 from .tables import reason_name
+from .text import count_text
 
-KEYS = ("reason", "kind", "cpu", "rip", "qualification")
+KEYS = ("reason", "vector", "kind", "cpu", "rip", "qualification")
 LEVELS = {"101": "from L1, handled by L0", "102": "VM entries of L1 to L2", "201": "from L2, reflected to L1",
           "202": "from L2, handled by L0", "exit": "of the one level that this log sees", "entry": "VM entries"}
 TIMELINE_ROWS = 20
@@ -23,6 +26,8 @@ def key_of(exits, index: int, by) -> str:
         if key == "reason":
             name = reason_name(exits.reason[index])
             words.append(name + (" (failed entry)" if exits.failed[index] else ""))
+        elif key == "vector":
+            words.append(vector_of(exits, index) or ("" if len(by) > 1 else "no event"))
         elif key == "kind":
             words.append(Exits.KINDS[exits.kind[index]])
         elif key == "cpu":
@@ -31,7 +36,13 @@ def key_of(exits, index: int, by) -> str:
             words.append(f"0x{exits.rip[index]:x}")
         else:
             words.append(f"qual 0x{exits.qualification[index]:x}")
-    return " ".join(words)
+    return " ".join(filter(None, words))
+
+
+def vector_of(exits, index: int) -> str:
+    """The event that an exit is about, and the one that the entry after it injects."""
+    event, inject = event_text(exits.event[index]), event_text(exits.inject[index])
+    return " ".join(filter(None, (event, f"injects {inject}" if inject else "")))
 
 
 def wanted(exits, index: int, options) -> bool:
@@ -70,16 +81,28 @@ def columns(exits, by) -> list:
     """The columns that tell groups apart."""
     found = []
     for key in by:
-        found.append(getattr(exits, key))
-        if key == "reason":
-            found.append(exits.failed)
+        found += {"reason": [exits.reason, exits.failed], "vector": [exits.event, exits.inject]}.get(key) or [getattr(exits, key)]
     return found
+
+
+def chosen_of(log, options) -> list:
+    """The indices of the exits that the filters let through; at least one where the log has any."""
+    exits = log.exits
+    chosen = [index for index in range(len(exits)) if wanted(exits, index, options)]
+    if len(exits) and not chosen:
+        kinds = ", ".join(Exits.KINDS[kind] for kind in sorted(set(exits.kind)))
+        cpus = ", ".join(f"0x{cpu:02x}" for cpu in sorted(set(exits.cpu)))
+        raise VmcsError(f"{log.source}: none of its {count_text(len(exits), 'exit')} fits --kind, --reason and --cpu; "
+                        f"it has kinds {kinds}, of CPU {cpus}")
+    return chosen
 
 
 def report(log, options) -> str:
     """Everything: a table, or one for each level, and the timeline."""
     exits = log.exits
-    chosen = [index for index in range(len(exits)) if wanted(exits, index, options)]
+    if not len(exits) and log.summaries.reasons:
+        return log.summaries.table()
+    chosen = chosen_of(log, options)
     unit = log.header.get("unit", "ticks")
     levels = {}
     for index in chosen:
@@ -187,11 +210,13 @@ def trace(log, options) -> str:
     """The exits themselves, one on a line, in our own form."""
     exits = log.exits
     out = []
-    for index in range(len(exits)):
-        if wanted(exits, index, options):
-            ticks = f" ticks={exits.ticks[index]}" if exits.ticks[index] >= 0 else ""
-            inject = f" inject=0x{exits.inject[index]:08x}" if exits.inject[index] else ""
-            out.append(f"CPU(0x{exits.cpu[index]:02x}): {Exits.KINDS[exits.kind[index]]} "
-                       f"0x{exits.rip[index]:016x} {reason_name(exits.reason[index])} "
-                       f"qual=0x{exits.qualification[index]:x}{ticks}{inject}")
-    return "\n".join(out[-options.top:] if options.top else out)
+    for index in chosen_of(log, options)[-options.top:]:
+        event = f" intr=0x{exits.event[index]:08x}" if exits.event[index] else ""
+        inject = f" inject=0x{exits.inject[index]:08x}" if exits.inject[index] else ""
+        ticks = f" ticks={exits.ticks[index]}" if exits.ticks[index] >= 0 else ""
+        # Of Linux' seconds a line of ours has no place.
+        when = f" tsc={exits.time[index]:.0f}" if exits.time[index] >= 0 and log.header.get("unit") != "ns" else ""
+        out.append(f"CPU(0x{exits.cpu[index]:02x}): {Exits.KINDS[exits.kind[index]]} "
+                   f"0x{exits.rip[index]:016x} {reason_name(exits.reason[index])} "
+                   f"qual=0x{exits.qualification[index]:x}{event}{inject}{ticks}{when}")
+    return "\n".join(out)

@@ -72,19 +72,41 @@ def words_of_arguments(words: list) -> list:
     return words_of(" ".join(words))
 
 
+# What debuggers and hexdump put before and behind the bytes.
+ADDRESS = re.compile(r"\s*(?:0x)?[0-9a-fA-F]{1,16}(?:\s*<[^>]*>)?:\s+")
+OFFSET = re.compile(r"[0-9a-fA-F]{8}(?:\s\s(?=[0-9a-fA-F]{2}\s)|\s*$)")
+CHARACTERS = re.compile(r"\|.*$")
+XXD_CHARACTERS = re.compile(r"(?<=[0-9a-fA-F]) {2,}\S.*$")
+
+
+def payload(line: str) -> tuple:
+    """A line without its address and without the bytes as characters; whether it had an address."""
+    for before, behind in ((ADDRESS, XXD_CHARACTERS), (OFFSET, CHARACTERS)):
+        found = before.match(line)
+        if found:
+            return behind.sub("", line[found.end():]), True
+    return line, False
+
+
 def words_of(text: str) -> list:
-    """The 64-bit numbers of a text: 0x00af9b000000ffff, or a hex dump of bytes."""
-    found = [int(word, 16) for word in re.findall(r"\b0x([0-9a-fA-F]{1,16})\b", text)]
+    """The 64-bit numbers of a text: 0x00af9b000000ffff, a hex dump of bytes, what gdb's x prints."""
+    lines = [payload(line) for line in text.splitlines()]
+    plain = "\n".join(line for line, _ in lines)
+    found = re.findall(r"\b0x([0-9a-fA-F]{1,16})\b", plain)
+    if found and len(found) % 2 == 0 and all(had for line, had in lines if line.strip()) \
+            and all(len(word) == 8 for word in found):
+        return [int(high + low, 16) for low, high in zip(found[::2], found[1::2])]
     if found:
-        return found
-    hexes = re.findall(r"\b[0-9a-fA-F]{2}\b", text)
-    if hexes and len(hexes) % 8 == 0 and len("".join(hexes)) >= len(re.sub(r"\W", "", text)):
-        return [int.from_bytes(bytes.fromhex("".join(hexes[n:n + 8])), "little")
-                for n in range(0, len(hexes), 8)]
-    found = [int(word, 16) for word in re.findall(r"\b([0-9a-fA-F]{16})\b", text)]
+        return [int(word, 16) for word in found]
+    tokens = plain.split()
+    digits = "".join(tokens)
+    if tokens and len(digits) % 16 == 0 and all(re.fullmatch(r"([0-9a-fA-F]{2}){1,4}", word) for word in tokens):
+        data = bytes.fromhex(digits)
+        return [int.from_bytes(data[at:at + 8], "little") for at in range(0, len(data), 8)]
+    found = [int(word, 16) for word in re.findall(r"\b([0-9a-fA-F]{16})\b", plain)]
     if not found:
         raise VmcsError(f"no descriptor in {text.strip()[:60]!r}: expected 0x00af9b000000ffff, "
-                        "16 hexadecimal digits, or bytes in memory order")
+                        "16 hexadecimal digits, or bytes in memory order, a multiple of 8")
     return found
 
 
@@ -107,8 +129,12 @@ def table(words: list, selector=None) -> str:
 def check_selector(selector: int, words: list) -> str:
     """A selector against the table: does its RPL fit the descriptor?"""
     index, rpl = selector >> 3, selector & 3
+    if selector > 0xFFFF:
+        raise VmcsError(f"0x{selector:x} is no selector: it has 16 bits")
     if selector & 4:
         return f"selector 0x{selector:x} is in the LDT"
+    if selector < 4:
+        return f"selector 0x{selector:x}: the null selector"
     if index >= len(words):
         return f"selector 0x{selector:x}: beyond the table of {len(words)} entries"
     part = fields(words[index])

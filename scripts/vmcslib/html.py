@@ -12,19 +12,18 @@ from collections import Counter
 from pathlib import Path
 
 from . import qualification
-from .decode import describe, msr_text, parts
+from .decode import describe, event_text, msr_text, parts
 from .diff import bits_text
 from .dump import Dump, Exits, cpu_text
-from .errors import VmcsError
 from .inputs import Inputs
-from .reader import LOOKED_FOR, LOOKED_FOR_EXITS
+from .reader import require_any
 from .show import summary
 from .tables import GROUPS, msr_name, reason_name, tables
 
 PAGE = Path(__file__).resolve().parent / "page"
 SCRIPTS = ("data.js", "dumps.js", "timeline.js", "totals.js")
 COLUMNS = {"kind": "B", "cpu": "H", "reason": "H", "failed": "B", "rip": "Q", "qualification": "Q",
-           "inject": "Q", "ticks": "q", "time": "d", "line": "L"}
+           "event": "I", "inject": "I", "ticks": "q", "time": "d", "line": "L"}
 UNKNOWN, ABSENT = -1, -2
 MOST_QUALIFICATIONS = 5000
 
@@ -165,6 +164,7 @@ def page_data(logs: list, dumps: list, options) -> dict:
             **exit_data(exits, options.exits), "log": packed(sources_of(logs)[-options.exits:] if options.exits else array("H"))},
         "reasons": {reason: reason_name(reason) for reason in set(exits.reason)},
         "unit": next((log.header["unit"] for log in logs if "unit" in log.header), "ticks"),
+        "events": {value: event_text(value) for value in (set(exits.event) | set(exits.inject)) if event_text(value)},
         "qualifications": qualifications(exits)}
 
 
@@ -193,12 +193,12 @@ def run(options) -> int:
         if log not in logs:
             logs.append(log)
         dumps += inputs.dumps(word) if which or log.dumps else []
-        if not log.dumps and not len(log.exits):
-            raise VmcsError(f"{log.source}: neither a dump nor an exit trace in {log.lines} lines\n"
-                            f"{LOOKED_FOR}\n{LOOKED_FOR_EXITS.partition(chr(10))[2]}")
-    text = page(page_data(logs, dumps, options))
+        require_any(log)
+    text = page(page_data(logs, dumps, options)).encode("utf-8", "backslashreplace")
     if options.output:
-        Path(options.output).write_text(text, encoding="utf-8")
+        Path(options.output).write_bytes(text)
+    elif hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(text)
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(text.decode("utf-8"))
     return 0

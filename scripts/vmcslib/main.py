@@ -11,7 +11,8 @@ from .errors import VmcsError
 from .inputs import Inputs
 from .names import reason_of_name
 from .paint import Paint
-from .reader import require_dumps, require_exits
+from .reader import require_exits
+from .text import number
 
 TOP = """\
 Reads, decodes, compares and explains VMCS dumps: our own, XMHF64's, Linux KVM's, Xen's;
@@ -46,7 +47,8 @@ DESCRIPTIONS = {
             "Exit status 0 no difference, 1 differences, 2 trouble.",
     "check": "Runs the hypervisor's own VM-entry checks, compiled for this machine, on a dump and lists\n"
              "every rule it breaks with the SDM's section; entries of MSR lists too, where the log has them.\n"
-             "A rule that depends on something the log does not tell is \"not checkable\", never \"ok\".\n"
+             "A rule that depends on something the log does not tell is \"not checkable\", never \"ok\":\n"
+             "-v lists those.\n"
              "Exit status 1 if a rule is broken.",
     "as-c": "Prints the dump as C: the settings of a test case that recreates it.",
     "html": "Writes one self-contained page: dumps side by side with search and filter, bit fields that\n"
@@ -54,7 +56,8 @@ DESCRIPTIONS = {
     "gdt": "Decodes segment descriptors: 0x00af9b000000ffff, or bytes in memory order; with --selector\n"
            "looks one up and compares its RPL with the DPL.",
     "exits": "Statistics of an exit trace in the columns of `perf kvm stat`: a table for each level (101 from L1,\n"
-             "201 from L2 to L1, 202 from L2 handled by L0), then how the exits spread over the time.",
+             "201 from L2 to L1, 202 from L2 handled by L0), then how the exits spread over the time.  Events\n"
+             "(vectors of exceptions and interrupts, and what entries inject) are told apart by --by reason,vector.",
     "bisect-vmxcap": "Finds the capability bits that an L1 needs: hides bits with vmxcap.NAME=0 words on L0's\n"
                      "command line, in groups and one at a time, and reruns until the rest is minimal.",
 }
@@ -88,6 +91,7 @@ def verb(commands, name: str, brief: str):
     parser = commands.add_parser(name, help=brief, description=DESCRIPTIONS[name],
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common(parser)
+    parser.set_defaults(itself=parser)
     return parser
 
 
@@ -138,21 +142,21 @@ def add_diff(one) -> None:
 def add_gdt(one) -> None:
     """gdt"""
     one.add_argument("descriptors", nargs="+", metavar="DESCRIPTOR", help="a number, bytes, or - for standard input")
-    one.add_argument("-s", "--selector", type=lambda text: int(text, 0), help="only the entry this selector means")
+    one.add_argument("-s", "--selector", type=number, help="only the entry this selector means")
 
 
 def add_exits(one) -> None:
     """exits"""
-    add_files(one)
+    add_files(one, what="a log, or -")
     one.add_argument("--by", default="", metavar="KEY[,KEY]",
                      help=f"one table, grouped by {', '.join(exits.KEYS)} (default: a table of reasons for each level)")
     one.add_argument("--kind", action="append", choices=("101", "102", "201", "202", "exit"),
                      help="only this kind (101 102 concern L1, 201 202 L2)")
     one.add_argument("--reason", action="append", help="only this exit reason")
-    one.add_argument("-c", "--cpu", type=lambda text: int(text, 0), help="only this CPU")
+    one.add_argument("-c", "--cpu", type=number, help="only this CPU: 5, 0x05")
     one.add_argument("--sort", choices=("time", "samples"), default="samples", help="order (default: samples)")
-    one.add_argument("--top", type=int, default=0, metavar="N", help="only the first N groups, or the last N exits")
-    one.add_argument("--timeline", type=int, metavar="N",
+    one.add_argument("--top", type=number, default=0, metavar="N", help="only the first N groups, or the last N exits")
+    one.add_argument("--timeline", type=number, metavar="N",
                      help=f"a timeline of N rows, 0 for none (default: {exits.TIMELINE_ROWS} when there is no --by)")
     one.add_argument("--trace", action="store_true", help="the exits themselves, in the form of our own logs")
 
@@ -169,10 +173,11 @@ def picked(options) -> str:
 def run_list(options) -> int:
     """vmcs list"""
     inputs = Inputs(options.verbose)
-    for path in options.files:
-        log = inputs.log(inputs.split(path)[0] or path)
-        require_dumps(log)
-        print(show.listing(log))
+    for word in options.files:
+        dumps = inputs.dumps(word)
+        if len(options.files) > 1:
+            print(f"== {dumps[0].source}")
+        print(show.listing(dumps))
     return 0
 
 
@@ -216,13 +221,21 @@ def moment(inputs: Inputs, word: str, extra: str) -> list:
     return dumps
 
 
+def standard_input() -> str:
+    """All of it."""
+    if sys.stdin is None:
+        raise VmcsError("standard input is closed")
+    return sys.stdin.read()
+
+
 def run_gdt(options) -> int:
     """vmcs gdt"""
-    words = gdt.words_of(sys.stdin.read()) if options.descriptors == ["-"] \
+    words = gdt.words_of(standard_input()) if options.descriptors == ["-"] \
         else gdt.words_of_arguments(options.descriptors)
-    print(gdt.table(words, options.selector))
+    texts = [gdt.table(words, options.selector)]
     if options.selector is not None:
-        print(gdt.check_selector(options.selector, words))
+        texts.append(gdt.check_selector(options.selector, words))
+    print("\n".join(filter(None, texts)))
     return 0
 
 
@@ -233,10 +246,10 @@ def run_exits(options) -> int:
     if unknown:
         raise VmcsError(f"--by {','.join(unknown)}: known: {', '.join(exits.KEYS)}")
     wanted = [(name, reason_of_name(name)) for name in options.reason or ()]
-    for name, number in wanted:
-        if number is None:
+    for name, reason in wanted:
+        if reason is None:
             raise VmcsError(f"--reason {name}: no such exit reason")
-    options.reason = {number for _, number in wanted}
+    options.reason = {reason for _, reason in wanted}
     inputs = Inputs(options.verbose)
     for path in options.files:
         log = inputs.log(path)
@@ -251,22 +264,65 @@ RUN = {"list": run_list, "show": run_show, "diff": run_diff, "check": check.run,
        "html": html.run, "gdt": run_gdt, "exits": run_exits, "bisect-vmxcap": bisect.run}
 
 
+def parsed(arguments):
+    """The command line; mistakes end the program with a usage line of the verb."""
+    top = parser()
+    if not arguments:
+        top.print_help(sys.stderr)
+        raise SystemExit(2)
+    # argparse would take "-@TAG", a dump of standard input, for an option.
+    arguments = [f"/dev/stdin{word[1:]}" if word.startswith("-@") else word for word in arguments]
+    options, unknown = top.parse_known_args(arguments)
+    if unknown:
+        options.itself.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options.picked = picked(options)
+    return options
+
+
+def complain(text: str) -> None:
+    """A line on standard error, if anybody is there to read it."""
+    try:
+        print(f"vmcs: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream) -> None:
+    """Sends what is left in a stream nowhere, so that no later flush fails."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+def mend_streams() -> None:
+    """Streams that are closed, or of an encoding that lacks a character, are no reason to fail."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments) -> int:
     """Runs the tool; returns the exit status."""
+    mend_streams()
     try:
-        # argparse would take "-@TAG", a dump of standard input, for an option.
-        arguments = [f"/dev/stdin{word[1:]}" if word.startswith("-@") else word for word in arguments]
-        options = parser().parse_args(arguments)
-        options.picked = picked(options)
+        options = parsed(arguments)
         status = RUN[options.verb](options)
         sys.stdout.flush()
         return status
     except VmcsError as error:
-        print(f"vmcs: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 141
+    except OSError as error:
+        complain(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+        discard(sys.stdout)
+        return 2
     except KeyboardInterrupt:
-        print("vmcs: interrupted", file=sys.stderr)
+        complain("interrupted")
         return 130

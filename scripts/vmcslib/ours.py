@@ -13,7 +13,7 @@ FIELD = re.compile(
 # The panic report of hypapps/trace prints the exits of all CPUs: "exit of CPU 0x05: ".
 EXIT = re.compile(
     r"CPU\(0x([0-9a-fA-F]{1,8})\): (?:[^:]{0,40}: )?(?:exit of CPU 0x([0-9a-fA-F]{1,8}): )?"
-    r"(101|102|201|202) (0x[0-9a-fA-F]{1,16}) ([\w-]+)(.*)$")
+    r"(101|102|201|202|exit) (0x[0-9a-fA-F]{1,16}) ([\w-]+)(.*)$")
 XMHF64_EXIT = re.compile(
     r"CPU\(0x([0-9a-fA-F]{1,8})\): nested vm(exit|entry)\s+(0x[0-9a-fA-F]{1,16})"
     r"(?: (\d{1,5})(?:: (0x[0-9a-fA-F]{1,8}))?)?(?: intr_inj=(0x[0-9a-fA-F]{1,8}))?\s*$")
@@ -134,12 +134,12 @@ class CpuLines:
                  for key, value in PAIR.findall(rest)}
         self.log.exits.add(number, kind, int(cpu, 16), reason, int(rip, 16),
                            pairs.get("qual", 0), pairs.get("ticks", -1),
-                           float(pairs.get("tsc", pairs.get("time", -1))), pairs.get("inject", 0))
+                           float(pairs.get("tsc", pairs.get("time", -1))), pairs.get("inject", 0), pairs.get("intr", 0))
         return True
 
     def xmhf64_exit(self, number: int, match: re.Match) -> bool:
         """A line of XMHF64's trace; only what goes to L1 is in it, so an exit is a 201."""
-        cpu, what, rip, reason, _, inject = match.groups()
+        cpu, what, rip, reason, event, inject = match.groups()
         self.log.exits.add(number, "201" if what == "exit" else "102", int(cpu, 16),
-                           int(reason or 24), int(rip, 16), inject=int(inject or "0", 16))
+                           int(reason or 24), int(rip, 16), inject=int(inject or "0", 16), event=int(event or "0", 16))
         return True

@@ -3,11 +3,12 @@
 
 import re
 
-from .dump import Log
+from .dump import Log, cpu_text
 from .errors import VmcsError
 from .linux_xen import SectionLines
 from .ours import CpuLines
-from .text import open_lines
+from .summaries import STARTS
+from .text import count_text, number, open_lines
 from .traces import TraceLines
 
 LOOKED_FOR = """\
@@ -23,29 +24,37 @@ looked for:
   Linux     kvm_exit: vcpu 0 reason CPUID rip 0x1234 info1 0x0 ...
   Bochs     12345678d[CPU0  ] VMEXIT reason = 10 (CPUID) qualification=0x0"""
 
+# So many of the first lines tell whether a file is text.
+SAMPLE = 1000
+
 
 def parse(lines, source: str) -> Log:
     """Reads an iterable of lines."""
     log = Log(source)
     ours, sections, traces = CpuLines(log), SectionLines(log), TraceLines(log)
-    number = understood = 0
+    at = understood = garbled = 0
     for line in lines:
-        number += 1
+        at += 1
         if "CPU(0x" in line:
-            understood += ours.feed(number, line)
+            understood += ours.feed(at, line)
         elif "*** " in line or "last attempted" in line or ">>> Dom" in line or "VCPU " in line \
                 or "vmentry f" in line:
-            understood += sections.feed(number, line)
+            understood += sections.feed(at, line)
         elif "VMEXIT " in line or "VMENTER " in line or "VMFAIL" in line:
-            understood += traces.bochs(number, line)
-        elif "kvm_" in line and traces.kvm(number, line):
+            understood += traces.bochs(at, line)
+        elif "kvm_" in line and traces.kvm(at, line):
             understood += 1
-        elif "IA32_" in line and traces.capabilities(number, line):
+        elif "IA32_" in line and traces.capabilities(at, line):
+            understood += 1
+        elif line.startswith(STARTS) and log.summaries.feed(line):
             understood += 1
         elif sections.open:
-            understood += sections.feed(number, line)
-    log.lines = number
-    log.noise = number - understood - log.unparsed_count
+            understood += sections.feed(at, line)
+        elif at <= SAMPLE and "\ufffd" in line:
+            garbled += 1
+    log.lines = at
+    log.binary = 4 * garbled > min(at, SAMPLE)
+    log.noise = at - understood - log.unparsed_count
     log.dumps = [dump for dump in log.dumps if dump.values or dump.absent]
     log.dumps.sort(key=lambda dump: dump.line)
     for index, dump in enumerate(log.dumps, 1):
@@ -61,16 +70,37 @@ def read_log(path: str) -> Log:
 def require_dumps(log: Log) -> None:
     """A log without a dump is an error that says what was looked for."""
     if not log.dumps:
-        hint = f"; {log.unparsed_count} lines came close (-v shows them)" if log.unparsed_count else ""
-        other = f"\nit has an exit trace of {len(log.exits)} exits: `vmcs exits` and `vmcs html` read that" if len(log.exits) else ""
-        raise VmcsError(f"{log.source}: no VMCS dump in {log.lines} lines{hint}{other}\n{LOOKED_FOR}")
+        raise VmcsError(f"{log.source}: no VMCS dump{whereabouts(log)}\n{LOOKED_FOR}")
 
 
 def require_exits(log: Log) -> None:
     """The same for an exit trace."""
-    if not len(log.exits) and not log.header.get("failures"):
-        other = f"\nit has {len(log.dumps)} VMCS dumps: `vmcs list` shows them" if log.dumps else ""
-        raise VmcsError(f"{log.source}: no exit trace in {log.lines} lines{other}\n{LOOKED_FOR_EXITS}")
+    if not len(log.exits) and not log.header.get("failures") and not log.summaries.reasons:
+        raise VmcsError(f"{log.source}: no exit trace{whereabouts(log)}\n{LOOKED_FOR_EXITS}")
+
+
+def require_any(log: Log) -> None:
+    """The same where either will do."""
+    if not log.dumps and not len(log.exits):
+        raise VmcsError(f"{log.source}: neither a VMCS dump nor an exit trace{whereabouts(log)}\n"
+                        f"{LOOKED_FOR}\n{LOOKED_FOR_EXITS.partition(chr(10))[2]}")
+
+
+def whereabouts(log: Log) -> str:
+    """Where it was looked for, and what there is instead."""
+    if not log.lines:
+        return ": it is empty"
+    words = [f" in {count_text(log.lines, 'line')}"]
+    if log.binary:
+        words.append(", and it does not look like text")
+    if log.unparsed_count:
+        words.append(f"; {count_text(log.unparsed_count, 'line')} came close (-v shows them)")
+    if len(log.exits):
+        words.append(f"\nit has an exit trace of {count_text(len(log.exits), 'exit')}: `vmcs exits` and `vmcs html` read that")
+    if log.dumps:
+        words.append(f"\nit has {count_text(len(log.dumps), 'VMCS dump')}: `vmcs list` shows them")
+    words += [f"\n{text}" for text in log.summaries.texts()]
+    return "".join(words)
 
 
 class Selector:
@@ -123,13 +153,12 @@ class Selector:
             found = found[-1:]
         if self.n is not None and found:
             index = self.n - 1 if self.n > 0 else self.n
-            if not -len(found) <= index < len(found):
-                raise VmcsError(f"{log.source}: there is no dump number {self.n} (there are {len(found)})")
+            if self.n == 0 or not -len(found) <= index < len(found):
+                raise VmcsError(f"{log.source}: there is no dump number {self.n} (there are {len(found)}, the first is 1)")
             found = [found[index]]
         if not found:
-            raise VmcsError(f"{log.source}: no dump is {self.text!r}; there are: {known_tags(log)}")
+            raise VmcsError(f"{log.source}: no dump is {self.text!r}; there are: {known_dumps(log)}")
         return found
-
 
     def only_tag_with(self, log: Log) -> str:
         """The one tag or moment that contains the user's word, which is none itself."""
@@ -141,17 +170,22 @@ class Selector:
         return found.pop() if found else self.tag
 
 
-def known_tags(log: Log) -> str:
-    """The tags of a log's dumps, for an error text."""
+def known_dumps(log: Log) -> str:
+    """The tags, CPUs and lines of a log's dumps, for an error text."""
     tags = list(dict.fromkeys(dump.tag or f"n={dump.number}" for dump in log.dumps))
-    return ", ".join(tags[:12]) + (", ..." if len(tags) > 12 else "")
+    cpus = list(dict.fromkeys(cpu_text(dump.cpu) for dump in log.dumps if dump.cpu is not None))
+    words = [", ".join(tags[:12]) + (", ..." if len(tags) > 12 else "")]
+    if cpus:
+        words.append(f"of CPU {', '.join(cpus[:12])}" + (", ..." if len(cpus) > 12 else ""))
+    words.append(f"the first begins in line {log.dumps[0].line}")
+    return "; ".join(words)
 
 
 def cpu_is(cpu, text: str) -> bool:
     """Whether the user's word names this CPU: 5, 0x5, 0x05, d0v1."""
     if isinstance(cpu, int):
         try:
-            return int(text, 0) == cpu
+            return number(text) == cpu
         except ValueError:
             return False
     return cpu == text

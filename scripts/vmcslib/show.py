@@ -4,8 +4,10 @@
 import textwrap
 
 from .decode import CONTROL_WORDS, describe, msr_text
+from .dump import cpu_text
 from .paint import Paint
 from .tables import GROUPS, control_mask, tables
+from .text import count_text
 
 NAME_WIDTH = 38
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
@@ -145,20 +147,21 @@ def tail(dump, folded: int, unknown: int) -> str:
     """What was left out."""
     words = []
     if folded:
-        words.append(f"{folded} fields that are zero or unavailable are folded away (--all shows them)")
+        words.append(f"{folded} {'fields that are' if folded != 1 else 'field that is'} zero or unavailable "
+                     f"{'are' if folded != 1 else 'is'} folded away (--all shows them)")
     if unknown:
-        words.append(f"{unknown} fields are unknown: the log does not have them")
+        words.append(f"{count_text(unknown, 'field')} {'are' if unknown != 1 else 'is'} unknown: the log does not have them")
     for name, value in dump.effective.items():
         if name not in dump.values:
             words.append(f"{name} is not in the VMCS; the log computes 0x{value:x}")
     return "\n".join(words)
 
 
-def listing(log) -> str:
-    """One line for each dump of a log."""
+def listing(dumps: list) -> str:
+    """One line for each dump."""
     rows = [f"{'number':>6}  {'line':>8}  {'cpu':<6} {'tag':<20} {'format':<7} {'fields':>6}  what"]
-    for dump in log.dumps:
-        cpu = "" if dump.cpu is None else f"0x{dump.cpu:02x}" if isinstance(dump.cpu, int) else dump.cpu
+    for dump in dumps:
+        cpu = "" if dump.cpu is None else cpu_text(dump.cpu)
         rows.append(f"{dump.number:>6}  {dump.line:>8}  {cpu:<6} {dump.tag:<20} {dump.format:<7} "
                     f"{len(dump.values) + len(dump.absent):>6}  {summary(dump)}")
     return "\n".join(rows)

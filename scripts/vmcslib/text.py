@@ -60,9 +60,12 @@ def lines_of(stream):
     """The lines of a binary stream, without line ends, numbered by the caller from 1."""
     stream, start = unwrap(stream)
     rest = ""
+    end = None
     for text in decoded(stream, encoding_of(start)):
+        # Some terminals save carriage returns alone.
+        end = end or ("\r" if "\r" in text and "\n" not in text else "\n")
         odd = "\x1b" in text or "\0" in text or "\r" in text or "\x1b" in rest
-        parts = (rest + text).split("\n")
+        parts = (rest + text).split(end)
         rest = parts.pop()
         if len(rest) > LONGEST:
             rest = rest[:LONGEST]
@@ -76,10 +79,25 @@ def open_lines(path: str):
     """The lines of a file, or of standard input for `-`."""
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise VmcsError("standard input is closed")
             yield from lines_of(sys.stdin.buffer)
         else:
             with open(path, "rb") as stream:
                 yield from lines_of(stream)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise VmcsError(f"cannot read {path}: {reason}") from error
+        raise VmcsError(f"cannot read {path or repr(path)}: {reason}") from error
+
+
+def count_text(number: int, noun: str) -> str:
+    """1 line, 2 lines, 1,234 lines."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def number(text: str) -> int:
+    """A number from 0 on: 16, 016, 0x10.  (argparse shows this function's name.)"""
+    value = int(text, 16 if text[:2] in ("0x", "0X") else 10)
+    if value < 0:
+        raise ValueError(text)
+    return value

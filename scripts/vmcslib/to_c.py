@@ -7,8 +7,10 @@ state and what points into memory stay those of lhv's golden state, unless --eve
 
 import re
 import textwrap
+from pathlib import Path
 
 from .decode import describe
+from .errors import VmcsError
 from .inputs import Inputs
 from .show import guest_mode
 from .tables import control_mask, msr_name, tables
@@ -118,7 +120,7 @@ def as_c(dump, name: str, topic: str, everything: bool) -> str:
     mode = MODES.get(guest_mode(dump), "L2_NATIVE")
     chosen, left = settings(dump, everything)
     function = re.sub(r"\W", "_", name)
-    title = re.sub(r"\*/|[\r\n]", " ", dump.title())
+    title = re.sub(r"\*/|[^\x20-\x7e]", " ", f"{Path(dump.source).name}{dump.title().removeprefix(dump.source)}")
     out = [HEAD.format(title=title)]
     out += [f"static void {function}(void)", "{",
             f"\tif (!case_requires(vm_reset({mode}), \"this processor or build lacks the mode\"))",
@@ -175,8 +177,11 @@ def needs(dump) -> str:
 
 def run(options) -> int:
     """vmcs as-c"""
-    inputs = Inputs(options.verbose)
-    for word in options.files:
-        dump = inputs.one(word, options.picked)
-        print(as_c(dump, options.name, options.topic, options.everything))
+    for word in (options.name, options.topic):
+        if not re.fullmatch(r"[a-z][a-z0-9/-]{0,60}", word):
+            raise VmcsError(f"{word!r} is no name of a case or topic: small letters, digits and hyphens, as in cr0-write")
+    if len(options.files) > 1:
+        raise VmcsError("as-c makes a case of one dump: run it again for the next, and give each its --name")
+    dump = Inputs(options.verbose).one(options.files[0], options.picked)
+    print(as_c(dump, options.name, options.topic, options.everything))
     return 0

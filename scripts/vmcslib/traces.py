@@ -55,7 +55,7 @@ class TraceLines:
             return False
         vcpu = int(match[1] or 0)
         self.log.exits.add(number, "exit", vcpu, reason, int(match[3], 16),
-                           int(match[4] or "0", 16), time=time)
+                           int(match[4] or "0", 16), time=time, event=int(match[6] or "0", 16))
         self.running[vcpu] = len(self.log.exits) - 1
         self.log.header["unit"] = "ns"
         return True

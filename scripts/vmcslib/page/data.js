@@ -15,7 +15,7 @@ const exits = {
   count: data.exits.count,
   kind: column('kind', Uint8Array), cpu: column('cpu', Uint16Array), reason: column('reason', Uint16Array),
   failed: column('failed', Uint8Array), rip: column('rip', BigUint64Array),
-  qualification: column('qualification', BigUint64Array), inject: column('inject', BigUint64Array),
+  qualification: column('qualification', BigUint64Array), event: column('event', Uint32Array), inject: column('inject', Uint32Array),
   ticks: column('ticks', BigInt64Array), time: column('time', Float64Array), log: column('log', Uint16Array), line: column('line', Uint32Array),
 };
 // Ticks as doubles: exact up to 2^53, enough to add and draw.
@@ -23,6 +23,10 @@ exits.spent = Float64Array.from(exits.ticks, Number);
 
 const hex = (value, digits) => '0x' + value.toString(16).padStart(digits || 1, '0');
 const reasonName = number => data.reasons[number] || 'reason-' + number;
+// The event that an exit is about, and the one that the entry after it injects: #PF, NMI, interrupt 0x30.
+const eventOf = index => exits.event[index] ? data.events[exits.event[index]] || '' : '';
+const injectedBy = index => exits.inject[index] ? data.events[exits.inject[index]] || '' : '';
+const eventText = index => [eventOf(index), injectedBy(index) && 'injects ' + injectedBy(index)].filter(Boolean).join(', ');
 const kindName = index => data.kinds[exits.kind[index]];
 const levelOf = index => { const k = kindName(index); return k[0] === '1' ? 'L1' : k[0] === '2' ? 'L2' : 'exit'; };
 const commas = number => Math.round(number).toLocaleString('en-US');

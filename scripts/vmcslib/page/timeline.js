@@ -13,13 +13,14 @@ function applyFilter() {
   const words = filter.text.toLowerCase().trim();
   const number = /^(0x)?[0-9a-f]{3,}$/.test(words) ? words.replace(/^0x/, '') : '';
   const reasonFits = new Map(reasonsByCount.map(reason => [reason, !words || reasonName(reason).includes(words)]));
+  const eventFits = new Set(Object.keys(data.events).filter(event => words && data.events[event].toLowerCase().includes(words)).map(Number));
   const found = new Uint32Array(exits.count);
   let count = 0;
   for (let i = 0; i < exits.count; i++) {
     if (filter.levels.size && !filter.levels.has(kindName(i))) continue;
     if (filter.cpus.size && !filter.cpus.has(exits.cpu[i])) continue;
     if (filter.reason !== null && exits.reason[i] !== filter.reason) continue;
-    if (words && !reasonFits.get(exits.reason[i]) && !(number && (exits.rip[i].toString(16).includes(number) || exits.qualification[i].toString(16) === number))) continue;
+    if (words && !reasonFits.get(exits.reason[i]) && !(eventFits.size && (eventFits.has(exits.event[i]) || eventFits.has(exits.inject[i]))) && !(number && (exits.rip[i].toString(16).includes(number) || exits.qualification[i].toString(16) === number))) continue;
     found[count++] = i;
   }
   line.shown = found.slice(0, count);
@@ -112,7 +113,8 @@ function drawAxis(context, height, pixels) {
     const x = LEFT + (value + base - line.from) * pixels / (line.to - line.from);
     context.beginPath(); context.moveTo(x, TOP); context.lineTo(x, height - AXIS + 3); context.stroke();
     const text = line.byTime ? (step < 1 ? value.toFixed(6).replace(/0+$/, '') : commas(value)) : commas(value);
-    context.fillText(text, Math.min(Math.max(x, LEFT + 16), LEFT + pixels - 20), height - AXIS / 2 + 2);
+    const half = context.measureText(text).width / 2;
+    context.fillText(text, Math.min(Math.max(x, LEFT + half), LEFT + pixels - half), height - AXIS / 2 + 2);
   }
   context.textAlign = 'right';
   context.fillText(line.byTime ? (data.unit === 'ns' ? 'seconds' : 'ticks') : 'exit number', LEFT - 10, height - AXIS / 2 + 2);
@@ -198,7 +200,7 @@ function exitRow(index) {
   return make('div', { class: 'exit' + (index === line.picked ? ' picked' : ''), 'data-exit': index, onclick: () => pickExit(index) },
     make('span', { class: 'right quiet' }, commas(index)), make('span', {}, hex(exits.cpu[index], 2)),
     make('span', {}, kindName(index)), make('span', { class: 'num' }, exits.rip[index] ? hex(exits.rip[index], 16) : ''),
-    make('span', {}, swatch, reasonName(reason) + (exits.failed[index] ? ' ✗' : '')),
+    make('span', {}, swatch, reasonName(reason) + (exits.failed[index] ? ' ✗' : ''), make('span', { class: 'quiet' }, eventText(index) && ' ' + eventText(index))),
     make('span', { class: 'num' }, exits.qualification[index] ? hex(exits.qualification[index]) : ''),
     make('span', { class: 'right' }, exits.ticks[index] >= 0n ? commas(exits.spent[index]) : ''));
 }
@@ -212,9 +214,10 @@ function pickExit(index) {
   add('CPU', hex(exits.cpu[index], 2)); add('line', commas(exits.line[index]));
   add('RIP', exits.rip[index] ? hex(exits.rip[index], 16) : ''); add('qualification', hex(exits.qualification[index]));
   add('means', data.qualifications[exits.reason[index] + ':' + exits.qualification[index].toString(16)]);
-  add('injected', exits.inject[index] ? hex(exits.inject[index], 8) : '');
+  add('event', exits.event[index] ? `${eventOf(index)}  ${hex(exits.event[index], 8)}` : '');
+  add('injects', exits.inject[index] ? `${injectedBy(index)}  ${hex(exits.inject[index], 8)}` : '');
   add(data.unit, exits.ticks[index] >= 0n ? commas(exits.spent[index]) : '');
-  add('time', exits.time[index] >= 0 ? String(exits.time[index]) : '');
+  add('time', exits.time[index] < 0 ? '' : data.unit === 'ns' ? `${exits.time[index].toFixed(6)} s` : commas(exits.time[index]));
   const links = near.map(number => make('button', { type: 'button', class: 'to-dump', onclick: () => goToDump(near, number) }, data.dumps[number].tag || `dump ${number + 1}`));
   $('exit-detail').replaceChildren(make('h3', {}, `#${commas(index)} ${reasonName(exits.reason[index])}`), make('dl', {}, ...rows),
     links.length ? make('div', { class: 'links' }, make('span', { class: 'quiet' }, 'its dump:'), ...links) : make('p', { class: 'quiet' }, 'The log has no dump near this exit.'));
@@ -245,7 +248,7 @@ function step(by) {
   n = n < 0 ? 0 : Math.max(0, Math.min(line.shown.length - 1, n + by));
   pickExit(line.shown[n]);
   const list = $('exit-list'), y = n * ROW;
-  if (y < list.scrollTop || y > list.scrollTop + list.clientHeight - 2 * ROW) list.scrollTop = y - list.clientHeight / 2;
+  if (y < list.scrollTop || y > list.scrollTop + list.clientHeight - 3 * ROW) list.scrollTop = y - list.clientHeight / 2;
   const x = xOf(line.picked);
   if (x < line.from || x > line.to) setRange(x - (line.to - line.from) / 2, x + (line.to - line.from) / 2);
 }
@@ -273,6 +276,8 @@ function startTimeline() {
   chips('levels', kinds, filter.levels, value => value === 'exit' ? 'L1' : value);
   chips('cpus', [...new Set(exits.cpu)].sort((a, b) => a - b), filter.cpus, cpu => 'CPU ' + hex(cpu, 2));
   $('axis-label').hidden = !hasTime;
+  $('exit-head').hidden = !exits.count;
+  $('head-spent').textContent = exits.ticks.some(ticks => ticks >= 0n) ? data.unit : '';
   $('by-time').addEventListener('change', event => { line.byTime = event.target.checked; [line.from, line.to] = whole(); drawLanes(); });
   $('exit-search').addEventListener('input', event => { filter.text = event.target.value; applyFilter(); });
   $('zoom-in').addEventListener('click', () => zoom(0.5)); $('zoom-out').addEventListener('click', () => zoom(2));
@@ -305,7 +310,7 @@ function startLanes() {
     const { index } = nearest(event);
     tip.hidden = index < 0;
     if (index < 0) return;
-    tip.textContent = `#${commas(index)} ${kindName(index)} ${reasonName(exits.reason[index])}${exits.rip[index] ? ' at ' + hex(exits.rip[index]) : ''}` + (exits.ticks[index] >= 0n ? `, ${commas(exits.spent[index])} ${data.unit}` : '');
+    tip.textContent = `#${commas(index)} ${kindName(index)} ${[reasonName(exits.reason[index]), eventText(index)].filter(Boolean).join(' ')}${exits.rip[index] ? ' at ' + hex(exits.rip[index]) : ''}` + (exits.ticks[index] >= 0n ? `, ${commas(exits.spent[index])} ${data.unit}` : '');
     const { x, y } = at(lanes, event);
     tip.style.left = Math.min(x + 28, lanes.clientWidth - tip.offsetWidth) + 'px'; tip.style.top = y + 26 + 'px';
   });
