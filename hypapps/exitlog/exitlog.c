@@ -10,7 +10,8 @@
 #include "xmhf/x86/vmcs.h"
 
 #define DEBUG_PORT 0xe9
-#define LINE_SIZE  160
+#define LINE_SIZE  200
+#define EVENT_SIZE 24
 
 const u32 hypapp_id = 3;
 const bool hypapp_observes_exits = true;
@@ -33,12 +34,16 @@ void hypapp_init_cpu(u32 cpu, void *memory)
 void hypapp_exit(u32 cpu, const struct hypapp_exit *exit)
 {
 	static const char *const kinds[HYPAPP_EXIT_KINDS] = { "101", "201", "202" };
-	char line[LINE_SIZE];
+	char line[LINE_SIZE], event[EVENT_SIZE] = "", inject[EVENT_SIZE] = "";
 
+	if (exit->event)
+		(void)format_text(event, sizeof(event), " intr=0x%08x", exit->event);
+	if (exit->inject)
+		(void)format_text(inject, sizeof(inject), " inject=0x%08x", exit->inject);
 	(void)format_text(line, sizeof(line),
-			  "CPU(0x%02x): %s 0x%016llx %s qual=0x%llx ticks=%llu tsc=%llu\n", cpu,
+			  "CPU(0x%02x): %s 0x%016llx %s qual=0x%llx%s%s ticks=%llu tsc=%llu\n", cpu,
 			  kinds[exit->kind], exit->rip, exit_reason_name(exit->reason),
-			  exit->qualification, exit->ticks, rdtsc());
+			  exit->qualification, event, inject, exit->ticks, rdtsc());
 	spin_lock(&port_lock);
 	for (const char *c = line; *c; c++)
 		outb(DEBUG_PORT, (u8)*c);

@@ -29,7 +29,9 @@ struct hypapp_exit {
 	u32 reason; /* basic exit reason; of 201 as L1 got it, and so the qualification */
 	u64 rip;    /* of the guest that exited */
 	u64 qualification;
-	u64 ticks; /* of the TSC, spent in L0 */
+	u64 ticks;  /* of the TSC, spent in L0 */
+	u32 event;  /* VM-exit interruption information of the processor, 0 if there is no event */
+	u32 inject; /* of L1's VM entry: VM-entry interruption information, 0 if none */
 };
 
 /** Registers of a hypercall: in as the guest has them, out what the guest gets. */

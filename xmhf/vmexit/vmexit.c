@@ -130,6 +130,14 @@ void vmexit_vmxoff(struct vcpu *vcpu)
 		vmexit_init(vcpu);
 }
 
+/* An interruption information of the current VMCS; 0 if it is not valid. */
+static u32 event_in(u32 field)
+{
+	u32 information = (u32)vmcs_read(field);
+
+	return information & INTR_INFO_VALID ? information : 0;
+}
+
 static OUT_OF_LINE void handle_and_report(struct vcpu *vcpu, u64 reason)
 {
 	u64 start = rdtsc();
@@ -138,6 +146,7 @@ static OUT_OF_LINE void handle_and_report(struct vcpu *vcpu, u64 reason)
 		.reason = (u32)reason & 0xffff,
 		.rip = vmcs_read(VMCS_guest_rip),
 		.qualification = vmcs_read(VMCS_exit_qualification),
+		.event = event_in(VMCS_exit_interruption_information),
 	};
 
 	if (!ends_step(vcpu, reason)) {
@@ -152,6 +161,8 @@ static OUT_OF_LINE void handle_and_report(struct vcpu *vcpu, u64 reason)
 	exit.ticks = rdtsc() - start;
 	if (exit.kind == HYPAPP_EXIT_201)
 		exit.reason = nested_exit_of_l1(vcpu, &exit.qualification);
+	if (!from_l2 && nested_in_l2(vcpu))
+		exit.inject = event_in(VMCS_entry_interruption_information);
 	hypapp_exit(vcpu->cpu.id, &exit);
 }
 

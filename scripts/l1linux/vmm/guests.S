@@ -64,7 +64,12 @@ guest\bits\()_handler:
 	pushl	%eax
 	.endif
 	incl	WORD_TICKS
-	movb	$0x20, %al
+	cmpl	$TIMER_TICKS, WORD_TICKS
+	jb	3f
+	/* Enough: where an interrupt takes longer than a tick of the timer, the next one would always come first. */
+	movb	$0xff, %al
+	outb	%al, $0x21
+3:	movb	$0x20, %al
 	outb	%al, $0x20
 	.if \bits == 64
 	popq	%rax
