@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every example of docs/vmcs-tool.md and of `vmcs --help` runs as it is written."""
 
+import fnmatch
 import re
 import shlex
 import shutil
@@ -82,12 +83,46 @@ class Examples(Tool):
         for line in lines:
             self.run_line(line)
 
-    def test_every_reference_log_is_used(self):
-        """A log of logs/ is there for a test or a doc."""
-        texts = "".join(path.read_text() for path in [*(ROOT / "docs").rglob("*.md"),
-                                                      *(ROOT / "scripts" / "test").glob("*.py")])
-        for path in sorted((ROOT / "logs").iterdir()):
-            self.assertTrue(path.name in texts or re.sub(r"^[\d-]+-bochs-", "", path.name) in texts, path.name)
+
+def header_problems(name: str, text: str) -> list:
+    """What a file of logs/ lacks of docs/logs.md, "Files in logs/"."""
+    found = [] if re.fullmatch(r"\d{4}-\d\d-\d\d-[a-z0-9]+(-[a-z0-9]+)+\.log", name) else ["its name"]
+    head = re.match(r"(#.*\n)*", text)[0]
+    for key in ("commit", "command", "machine"):
+        if not re.search(rf"(?m)^# {key}: \S", head):
+            found.append(key)
+    if not re.search(r"(?m)^# (machine: .*)?L1: \S", head):
+        found.append("L1")
+    # scripts/hostile knows its verdict only at the end.
+    if not re.search(r"(?m)^# verdict: \S", head) and not re.search(r"\n# hostile: \d+ passed, \d+ failed \(.*\)\n$", text):
+        found.append("verdict")
+    return found
+
+
+class ReferenceLogs(unittest.TestCase):
+    """The files of logs/."""
+
+    LOGS = sorted((ROOT / "logs").iterdir())
+
+    def test_every_one_is_used(self):
+        """By a test or a doc, under its name, its end, or as logs/*end."""
+        texts = "".join(path.read_text() for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "scripts" / "test").glob("*.py")])
+        patterns = {word for word in re.findall(r"[\w*-]*\*[\w*-]*\.log", texts) if len(re.sub(r"[^a-z]", "", word)) > 8}
+        for path in self.LOGS:
+            self.assertTrue(path.name in texts or re.sub(r"^[\d-]+-bochs-", "", path.name) in texts
+                            or any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path.name)
+
+    def test_every_one_has_its_header(self):
+        self.assertGreater(len(self.LOGS), 9)
+        for path in self.LOGS:
+            self.assertEqual([], header_problems(path.name, path.read_text()), path.name)
+
+    def test_a_hostile_summary_has_one_and_others_are_found_wanting(self):
+        name = "2026-11-21-bochs-lhv-hostile.log"
+        self.assertEqual([], header_problems(name, samples.HOSTILE))
+        self.assertEqual(["its name"], header_problems("hostile.log", samples.HOSTILE))
+        self.assertEqual(["verdict"], header_problems(name, samples.HOSTILE.rpartition("# hostile")[0]))
+        self.assertEqual(["commit", "command", "machine", "L1", "verdict"], header_problems(name, "\n".join(samples.ours("x02"))))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ MSR_LIST = re.compile(r"MSR (guest|host) auto(load|store):")
 MSR_ENTRY = re.compile(r"\b(\d+): msr=0x([0-9a-f]{8}) value=0x([0-9a-f]{16})\s*$")
 PAIR = re.compile(rf"(?<![\w:])(?<!Sysenter )({'|'.join(sorted(map(re.escape, LINUX_XEN), key=len, reverse=True))})"
                   rf"(\([^)]*\))?\s*=\s*{HEX}(?: \(([^)]*)\))?(?!\w)")
+NOTE = re.compile("0x[0-9a-f]+")
 # Printed with fewer digits than the field has.
 SHORT = {"guest_rflags": 8, "tpr_threshold": 2, "posted_interrupt_notification_vector": 2,
          "tertiary_processor_based_controls": 8}
@@ -41,6 +42,7 @@ class SectionLines:
 
     def __init__(self, log: Log):
         self.log = log
+        self.by_name = tables().by_name
         self.open = {}
         self.header = {}
         self.domain = None
@@ -48,9 +50,9 @@ class SectionLines:
 
     def feed(self, number: int, line: str) -> bool:
         """Takes one line; says whether it was understood."""
-        caller = CALLER.search(line)
+        caller = CALLER.search(line) if "[" in line else None
         stream = caller[1] if caller else None
-        section = SECTION.search(line)
+        section = SECTION.search(line) if "*** " in line else None
         if section:
             return self.section(number, line, stream, SIDES[section[1]])
         if "last attempted VM-entry" in line:
@@ -115,7 +117,7 @@ class OpenDump:
 
     def put(self, name: str, text: str, number: int, line: str) -> None:
         """Stores a value, unless digits are missing."""
-        info = tables().by_name.get(name)
+        info = self.owner.by_name.get(name)
         if info is None:
             self.owner.log.reject(number, line, f"no such field on this side: {name}")
         elif not SHORT.get(name, info.digits) <= len(text) <= 16:
@@ -125,18 +127,18 @@ class OpenDump:
             self.side = "lost"
             self.owner.log.reject(number, line, f"{name} again: is a section's heading missing?")
         else:
-            self.dump.set(name, int(text, 16))
+            self.dump.values[name] = int(text, 16) & info.mask
 
     def registers(self, number: int, line: str) -> bool:
         """CR0 and CR4 with mask and shadow; SYSENTER."""
-        match = CONTROL_REGISTER.search(line)
+        match = CONTROL_REGISTER.search(line) if "actual=" in line else None
         if match:
             name = match[1].lower()
             self.put(f"guest_{name}", match[2], number, line)
             self.put(f"{name}_read_shadow", match[3], number, line)
             self.put(f"{name}_guest_host_mask", match[4], number, line)
             return True
-        match = SYSENTER.search(line)
+        match = SYSENTER.search(line) if "Sysenter" in line else None
         if not match or self.side == "control":
             return False
         self.put(f"{self.side}_ia32_sysenter_esp", match[1], number, line)
@@ -146,15 +148,21 @@ class OpenDump:
 
     def segments(self, number: int, line: str) -> bool:
         """Segment and descriptor-table registers; the host's selectors."""
-        match = LINUX_SEGMENT.search(line)
+        match = LINUX_SEGMENT.search(line) if "limit=" in line else None
         if match:
             return self.segment(match[1], match.groups()[1:], number, line)
+        if "=" in line:
+            return self.host_selectors(number, line)
         match = XEN_SEGMENT.search(line)
         if match:
             return self.segment(match[1], match.groups()[1:], number, line)
         match = XEN_TABLE.search(line)
         if match:
             return self.segment(match[1], (None, None, match[2], match[3]), number, line)
+        return False
+
+    def host_selectors(self, number: int, line: str) -> bool:
+        """CS=0010 and so on, on the host's side."""
         if self.side != "host":
             return False
         found = HOST_SELECTORS.findall(line)
@@ -176,6 +184,8 @@ class OpenDump:
 
     def events(self, number: int, line: str) -> bool:
         """Interruption information of entry, exit and IDT vectoring."""
+        if "errcode" not in line:
+            return False
         match = EVENT.search(line)
         if match:
             side = "entry" if match[1] == "VMEntry" else "exit"
@@ -192,6 +202,8 @@ class OpenDump:
 
     def msrs(self, number: int, line: str) -> bool:
         """Linux' MSR areas."""
+        if "auto" not in line and "msr=" not in line:
+            return False
         match = MSR_LIST.search(line)
         if match:
             which = {"guestload": "entry_msr_load", "gueststore": "exit_msr_store",
@@ -207,11 +219,13 @@ class OpenDump:
     def pairs(self, number: int, line: str) -> bool:
         """Everything of the form NAME = value."""
         known = False
-        match = SVI_RVI.search(line)
+        if "=" not in line:
+            return False
+        match = SVI_RVI.search(line) if "SVI" in line else None
         if match:
             self.put("guest_interrupt_status", match[1] + match[2], number, line)
             known = True
-        for index, value in CR3_TARGET.findall(line):
+        for index, value in CR3_TARGET.findall(line) if "target" in line else ():
             self.put(f"cr3_target_value{index}", value, number, line)
             known = True
         for name, origin, value, note in PAIR.findall(line):
@@ -226,5 +240,5 @@ class OpenDump:
             self.dump.effective[name] = int(value, 16)
             return
         self.put(name, value, number, line)
-        if re.fullmatch(r"0x[0-9a-f]+", note):
+        if note and NOTE.fullmatch(note):
             self.dump.effective[name] = int(note, 16)

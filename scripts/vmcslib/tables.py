@@ -7,7 +7,7 @@ time here: a row added to a .def file is known to every tool at its next run.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from .errors import VmcsError
@@ -88,12 +88,12 @@ class Field:
     exists_if: str
     index: int
 
-    @property
+    @cached_property
     def digits(self) -> int:
         """Hexadecimal digits of its value in a dump."""
         return DIGITS[self.width]
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """All ones of its width."""
         return (1 << 4 * self.digits) - 1
