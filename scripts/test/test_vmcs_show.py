@@ -312,12 +312,28 @@ class Small(Tool):
 
     @unittest.skipUnless(CC, "no C compiler")
     def test_as_c_compiles_against_lhv(self):
-        out = self.run_tool("as-c", self.log + "@after02")[1]
-        self.assertIn("check_entry_failure(vm_enter(), EXIT_REASON_ENTRY_FAILURE_MSR, 1", out)
-        case = self.write("case.c", out)
-        run = subprocess.run([CC, "-std=gnu11", "-ffreestanding", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
-                              f"-I{ROOT}", str(case)], capture_output=True, text=True, check=False)
-        self.assertEqual("", run.stderr)
+        for dump, wanted in ((self.log + "@after02", "check_entry_failure(vm_enter(), EXIT_REASON_ENTRY_FAILURE_MSR, 1"),
+                             (str(XEN), "enters with these fields"), (f"{FIVE}@5", "EXIT_REASON_ENTRY_FAILURE_GUEST, 0")):
+            out = self.run_tool("as-c", dump)[1]
+            self.assertIn(wanted, out)
+            case = self.write("case.c", out)
+            run = subprocess.run([CC, "-std=gnu11", "-ffreestanding", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+                                  f"-I{ROOT}", str(case)], capture_output=True, text=True, check=False)
+            self.assertEqual("", run.stderr)
+
+    @unittest.skipUnless(CC, "no C compiler")
+    def test_as_c_carries_over_what_is_wrong(self):
+        """The fifth dump is refused for GDTR's base, an address, which otherwise stays lhv's."""
+        self.assertIn("set_if_there(VMCS_guest_gdtr_base, 0x8000000000000000ULL);", self.run_tool("as-c", f"{FIVE}@5")[1])
+        self.assertNotIn("set_if_there(VMCS_guest_gdtr_base", self.run_tool("as-c", f"{FIVE}@1")[1])
+
+    def test_as_c_of_a_guest_that_ran_lets_no_exception_loose(self):
+        """Xen's guest has SMEP, and lhv's pages are the user's: L2 would run lhv's handlers, and on its stack."""
+        out = self.run_tool("as-c", str(XEN))[1]
+        last = out[out.index("handlers here"):]
+        self.assertIn("set_if_there(VMCS_exception_bitmap, 0xffffffff);", last)
+        self.assertIn("set_word(VMX_WORD_PIN, VMCS_pin_based_controls, 0x0000003f);", last)
+        self.assertNotIn("handlers here", self.run_tool("as-c", f"{FIVE}@1")[1])
 
 
 class Page(Tool):

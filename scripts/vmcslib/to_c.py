@@ -2,13 +2,18 @@
 """vmcs as-c: a dump as a case of lhv.
 
 What can be carried to another machine is set: controls, guest state that is no address.  The host
-state and what points into memory stay those of lhv's golden state, unless --everything.
+state and what points into memory stay those of lhv's golden state, unless --everything or a rule of
+the SDM is broken by them.  Where the dump's VM entry succeeded, every exception and interrupt of L2
+exits, for its handlers are those of the dumped machine.
 """
 
 import re
+import sys
 import textwrap
 from pathlib import Path
 
+from . import judge
+from .check import failed_entry
 from .decode import describe
 from .errors import VmcsError
 from .inputs import Inputs
@@ -41,11 +46,24 @@ def portable(field) -> bool:
     return field.type in ("control", "guest") and not ELSEWHERE.search(field.name)
 
 
-def settings(dump, everything: bool) -> tuple:
+def broken_by(dump, capabilities: dict) -> frozenset:
+    """The fields of the rules that make the dump's VM entry fail; none where nothing can be compiled."""
+    if not failed_entry(dump):
+        return frozenset()
+    try:
+        verdicts = judge.judge(dump, capabilities)
+    except VmcsError as error:
+        print(f"vmcs: addresses are left out, even where they are what is wrong: {error}", file=sys.stderr)
+        return frozenset()
+    return frozenset(name for verdict in verdicts if verdict.broken
+                     for name in [*verdict.fields, *(fix.split()[0] for fix in verdict.fixes)])
+
+
+def settings(dump, everything: bool, broken=frozenset()) -> tuple:
     """(fields to set, fields left as they are)."""
     known = [field for field in tables().fields
              if field.name in dump.values and field.type != "read-only"]
-    chosen = [field for field in known if everything or portable(field)]
+    chosen = [field for field in known if everything or portable(field) or field.name in broken]
     return chosen, [field for field in known if field not in chosen]
 
 
@@ -115,10 +133,20 @@ static void set_word(enum vmx_control_word word, u32 encoding, u32 value)
 """
 
 
-def as_c(dump, name: str, topic: str, everything: bool) -> str:
+def contained(dump) -> list:
+    """What keeps L2 from running into handlers that are not there."""
+    pin = (dump.get("pin_based_controls") or 0) | control_mask("PIN_EXTERNAL_INTERRUPT_EXITING")
+    return ["\t/* L2 has no handlers here: all its exceptions and interrupts exit. */",
+            "\tset_if_there(VMCS_exception_bitmap, 0xffffffff);",
+            "\tset_if_there(VMCS_page_fault_error_code_mask, 0);",
+            "\tset_if_there(VMCS_page_fault_error_code_match, 0);",
+            f"\tset_word(VMX_WORD_PIN, VMCS_pin_based_controls, 0x{pin:08x});"]
+
+
+def as_c(dump, name: str, topic: str, everything: bool, capabilities=None) -> str:
     """The whole file."""
     mode = MODES.get(guest_mode(dump), "L2_NATIVE")
-    chosen, left = settings(dump, everything)
+    chosen, left = settings(dump, everything, broken_by(dump, capabilities or {}))
     function = re.sub(r"\W", "_", name)
     title = re.sub(r"\*/|[^\x20-\x7e]", " ", f"{Path(dump.source).name}{dump.title().removeprefix(dump.source)}")
     out = [HEAD.format(title=title)]
@@ -142,6 +170,7 @@ def as_c(dump, name: str, topic: str, everything: bool) -> str:
         out += ["\t/*", "\t * As in the golden state, for these are addresses of the dumped machine:"]
         out += [f"\t * {line}" for line in textwrap.wrap(", ".join(field.name for field in left), 86)]
         out += ["\t */"]
+    out += [] if failed_entry(dump) else contained(dump)
     out += expectation(dump, mode) + ["}", "", "static const struct lhv_case cases[] = {",
             f"\t{{ .name = \"{name}\", .needs = {needs(dump)}, .run = {function} }},", "};",
             f"LHV_TOPIC(\"{topic}\", cases);"]
@@ -182,6 +211,7 @@ def run(options) -> int:
             raise VmcsError(f"{word!r} is no name of a case or topic: small letters, digits and hyphens, as in cr0-write")
     if len(options.files) > 1:
         raise VmcsError("as-c makes a case of one dump: run it again for the next, and give each its --name")
-    dump = Inputs(options.verbose).one(options.files[0], options.picked)
-    print(as_c(dump, options.name, options.topic, options.everything))
+    inputs = Inputs(options.verbose)
+    dump = inputs.one(options.files[0], options.picked)
+    print(as_c(dump, options.name, options.topic, options.everything, inputs.log(inputs.last).capabilities))
     return 0
