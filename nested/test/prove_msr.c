@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MSR bitmap of VMCS02, made of L1's page and of what L0 and a hypapp wish for, and whose the
- * exit then is: for every content of L1's page and every MSR number, against SDM "MSR-Bitmap
- * Address" and "Virtualizing MSR-Based APIC Accesses" in numbers of their own.
+ * The MSR bitmap of VMCS02, made of L1's page and of what L0 and a hypapp wish for: for every
+ * content of L1's page and every MSR number, against SDM "MSR-Bitmap Address" and "Virtualizing
+ * MSR-Based APIC Accesses" in numbers of their own.  Whose an exit then is: prove_owner.c.
  */
-/* sources: nested/vmcs02/msr_bitmap.c nested/vmcs02/controls.c nested/vmcs02/cr.c
- * nested/exit/owner.c nested/exit/owner_access.c */
+/* sources: nested/vmcs02/msr_bitmap.c nested/vmcs02/controls.c */
 #include "nested/test/prove.h"
 
-#include "nested/exit/owner.h"
 #include "nested/vmcs02/msr_bitmap.h"
 
 #define WORDS 512
@@ -131,68 +129,19 @@ void prove_merge_in_any_order(void)
 		     "L1's word with both wishes");
 }
 
-static bool bit_of_page(const u64 *page, u32 bit)
+/* VMCS02 uses its bitmap exactly if VMCS12 uses one; without, all accesses exit. */
+void prove_use_of_the_bitmap(void)
 {
-	return page[bit / 64] >> bit % 64 & 1;
-}
-
-/* An access by L2 to @msr under VMCS02's own controls, from the wish to the owner of the exit. */
-static void must_be_shared(u32 msr, bool write, bool wished)
-{
-	u64 out[WORDS];
 	struct vmx_caps caps;
 	struct vmcs12 v;
 	struct control_policy policy;
 	struct control_words words, none = { 0 }, m;
-	struct msr_bitmap_wishes list = { .count = 0 };
-	const void *page = any_page("bitmap of L1");
-	struct owner_pages pages = { .msr_bitmap = page };
-	struct owner_exit e;
-	u32 bit = 0;
-	bool exits12 = true, exits02 = true, l0;
 
 	any_memory(&caps, sizeof(caps), "processor");
-	given((caps.proc1.may_be_1 >> 28 & 1) && !(caps.proc1.must_be_1 >> 28 & 1));
 	any_memory(&v, sizeof(v), "VMCS12");
-	any_memory(&e, sizeof(e), "exit");
-	e.exit_reason = write ? 32 : 31;
-	e.registers[1] = msr;
+	given((caps.proc1.may_be_1 >> 28 & 1) && !(caps.proc1.must_be_1 >> 28 & 1));
 	controls_policy(&caps, &policy);
 	controls_of_vmcs12(&v, &words);
 	controls_merge(&policy, &words, &none, &m);
-	if (wished)
-		must(msr_bitmap_wish(&list, msr, write ? MSR_ACCESS_WRITE : MSR_ACCESS_READ),
-		     "room for a wish");
-	msr_bitmap_merge(page, &list, &words, out);
-	if (bit_of(msr, write, &bit)) {
-		exits12 = !(v.processor_based_controls >> 28 & 1) || bit_of_page(page, bit);
-		exits02 = !(m.proc1 >> 28 & 1) || bit_of_page(out, bit);
-		must(msr_bitmap_exits(out, msr, write) == bit_of_page(out, bit), "one bit");
-	} else {
-		must(msr_bitmap_exits(out, msr, write), "outside the ranges");
-	}
-	l0 = wished && !is_virtualized(msr, write, words.proc2);
-	must(exits02 == (exits12 || l0), "exits exactly if it does for L1 or L0 wants it");
-	must((owner_of_exit(&v, &pages, &e) == OWNER_L1) == exits12,
-	     "L1's exactly if it exits under VMCS12");
-}
-
-/* Words at the ends of each quarter and around the x2APIC's; each bit of them.  The merge of all
- * others is above, their place in the page too, and their owner in prove_owner. */
-void prove_access(void)
-{
-	static const u32 words[8] = { 0, 31, 32, 33, 34, 35, 36, 127 };
-	u32 n = each_u32("word", 32), quarter = n / 8, bit = any_u32("bit of it");
-
-	given(bit < 64);
-	must_be_shared((quarter % 2 ? 0xc0000000 : 0) + words[n % 8] * 64 + bit, quarter > 1,
-		       any_bool("wish of L0"));
-}
-
-void prove_access_outside(void)
-{
-	u32 msr = any_u32("MSR"), bit;
-
-	given(!bit_of(msr, false, &bit));
-	must_be_shared(msr, any_bool("write"), any_bool("wish of L0"));
+	must((m.proc1 >> 28 & 1) == (v.processor_based_controls >> 28 & 1), "as VMCS12 does");
 }
