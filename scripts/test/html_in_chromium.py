@@ -46,11 +46,13 @@ class Tap:
         self.ok(expected == actual, what if expected == actual else f"{what}: expected {expected!r}, got {actual!r}")
 
 
-def make_page(folder: Path, name: str, log: str) -> Path:
-    """A page made by the tool itself."""
-    (folder / f"{name}.log").write_text(log)
+def make_page(folder: Path, name: str, *texts: str) -> Path:
+    """A page made by the tool itself, of one log or several."""
+    logs = [folder / f"{name}{number or ''}.log" for number in range(len(texts))]
+    for log, text_of_log in zip(logs, texts):
+        log.write_text(text_of_log)
     page = folder / f"{name}.html"
-    subprocess.run([str(samples.SCRIPTS / "vmcs"), "html", "-o", str(page), str(folder / f"{name}.log")], check=True)
+    subprocess.run([str(samples.SCRIPTS / "vmcs"), "html", "-o", str(page), *map(str, logs)], check=True)
     return page
 
 
@@ -234,6 +236,7 @@ def run_all(program: str, pictures: Path) -> int:
         page = make_page(folder, "run", samples.before_and_after() + samples.trace(3000))
         many = make_page(folder, "many", samples.trace(MANY))
         empty = make_page(folder, "only-dump", samples.XEN)
+        two = make_page(folder, "two", samples.XEN, samples.before_and_after())
         browser = Chromium(program)
         browser.open(page)
         browser.frame()
@@ -244,6 +247,11 @@ def run_all(program: str, pictures: Path) -> int:
         browser.open(empty)
         browser.frame()
         tap.ok("No exit trace" in text(browser, "#exit-list"), "a log without a trace says so")
+        tap.same(0, rows(browser, "#dump-list .log"), "of one log the dumps need no name of it")
+        browser.open(two)
+        browser.frame()
+        tap.same("two.log two1.log", browser.run("[...new Set([...document.querySelectorAll('#dump-list .log')].map(e => e.textContent))].join(' ')"),
+                 "of two logs each dump tells its own")
         tap.same([], browser.errors, "the page made no error and asked the network for nothing")
     finally:
         if browser:

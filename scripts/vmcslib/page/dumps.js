@@ -3,6 +3,7 @@
 const UNKNOWN = -1, ABSENT = -2;
 const view = { picks: data.picks.slice(), open: new Set(), all: false, text: '', diff: false, zero: false };
 
+const severalLogs = new Set(data.dumps.map(dump => dump.log)).size > 1;
 function cellState(dump, field) { return dump ? dump.v[field] : UNKNOWN; }
 function valueOf(state) { return state >= 0 ? data.values[state] : null; }
 function columnsPicked() { return view.picks.map(number => data.dumps[number]); }
@@ -158,6 +159,7 @@ function drawDumpList() {
     items.push(make('li', { class: at >= 0 ? 'hot' : '', 'data-dump': number, tabindex: '0', onclick: () => pick(number) },
       make('span', { class: 'pick' }, ...buttons), make('span', { class: 'tag' }, dump.tag || dump.format), ' ',
       make('span', { class: 'where' }, `${dump.cpu ? 'CPU ' + dump.cpu : ''} line ${dump.line}`),
+      severalLogs ? make('span', { class: 'where log', title: dump.source }, make('bdi', {}, dump.source)) : null,
       make('div', { class: 'what', title: dump.summary }, dump.summary)));
   });
   $('dump-list').replaceChildren(...(items.length ? items : [make('li', { class: 'quiet' }, 'none')]));
