@@ -404,6 +404,26 @@ class Bisect(Tool):
         self.assertIn(["EXIT_HOST_ADDRESS_SPACE_SIZE"], [row["hidden"] for row in rows])
         self.assertIn("of the needed bits hidden", (self.folder / "hinted" / "trials.log").read_text())
 
+    def test_trials_of_another_command_are_not_taken_for_its_own(self):
+        self.hunt("--only", "^EPT_", state="mine")
+        status, _, errors = self.run_tool("bisect-vmxcap", "--works", "another", "--state", str(self.folder / "mine"), "--", "true", "{vmxcap}")
+        self.assertEqual(2, status)
+        self.assertIn("another command", errors)
+
+    def test_what_cannot_be_is_refused_before_any_run(self):
+        nothing = self.write("nothing.log", "hello\n")
+        for wanted, *options in (("invalid positive value", "--timeout", "-1"), ("invalid positive value", "-j", "0"),
+                                 ("no VMCS dump", "--suspects", str(nothing)), ("cannot read", "--suspects", "/nonexistent"),
+                                 ("no capability bit", "--only", "zzz"), ("not a regular expression", "--keep", "[")):
+            status, _, errors = self.hunt(*options, state="never-made")
+            self.assertEqual(2, status, options)
+            self.assertIn(wanted, errors)
+            self.assertFalse((self.folder / "never-made").exists(), options)
+
+    def test_progress_tells_how_long_it_will_take(self):
+        self.assertRegex(self.hunt("--only", "^(EXIT|ENTRY|EPT)_", state="pace")[2],
+                         r"\d+ runs? \(\d+ remembered\), \d+ needed bits? found, \d+ bits? left, \d+ s, about \d+ s to go")
+
     def test_an_l1_that_never_works_is_trouble(self):
         status, _, errors = self.run_tool("bisect-vmxcap", "--works", "x", "--state", str(self.folder / "never"),
                                           "--", "true", "{vmxcap}")

@@ -25,8 +25,9 @@ from pathlib import Path
 
 from .errors import VmcsError
 from .paint import Paint
-from .reader import read_log
+from .reader import read_log, require_dumps
 from .tables import ROOT, Control, tables
+from .text import count_text
 
 WORDS = {"PIN": "pin-based controls", "PROC1": "processor-based controls",
          "PROC2": "secondary processor-based controls", "PROC3": "tertiary processor-based controls",
@@ -48,11 +49,11 @@ def add_arguments(parser) -> None:
                         help="a run that matches neither --works nor --fails ends the search, it is no answer")
     parser.add_argument("--only", metavar="REGEX", help="search only these bits (names as in vmxcap.NAME)")
     parser.add_argument("--keep", metavar="REGEX", help="never hide these bits")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="S",
+    parser.add_argument("--timeout", type=positive, default=300.0, metavar="S",
                         help="of one run (300); then it does not work")
     parser.add_argument("--suspects", metavar="LOG", type=Path,
                         help="try the control bits that a VMCS of this log uses one by one, the others in groups: quicker")
-    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
+    parser.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="runs at a time (1)")
     parser.add_argument("--state", metavar="DIR", type=Path, default=None,
                         help="trials and their outputs; found there, they are not run again (build/bisect-vmxcap/...)")
     parser.add_argument("--one-at-a-time", action="store_true",
@@ -61,6 +62,14 @@ def add_arguments(parser) -> None:
     parser.add_argument("command", nargs="*", metavar="COMMAND",
                         help="runs L1; {vmxcap} becomes the words for L0's command line, {out} a folder of this "
                         "run; both are in the environment too, as VMXCAP and OUT")
+
+
+def positive(text: str) -> float:
+    """A number above 0.  (argparse shows this function's name.)"""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
 
 
 def bits(only: str = None, keep: str = None) -> list:
@@ -76,7 +85,9 @@ def bits(only: str = None, keep: str = None) -> list:
 def used(log: Path, universe: list) -> frozenset:
     """The control bits that are 1 in some dump of the log."""
     values = {}
-    for dump in read_log(str(log)).dumps:
+    found = read_log(str(log))
+    require_dumps(found)
+    for dump in found.dumps:
         for word, field in FIELDS.items():
             values[word] = values.get(word, 0) | (dump.get(field) or 0)
     return frozenset(bit.enumerator for bit in universe if values.get(bit.word, 0) >> bit.bit & 1)
@@ -241,7 +252,7 @@ class Search:
 
     def __init__(self, trials: Trials, jobs: int, say):
         self.trials, self.say = trials, say
-        self.jobs = max(1, jobs)
+        self.jobs = max(1, int(jobs))
         self.pool = concurrent.futures.ThreadPoolExecutor(self.jobs)
         self.start = time.monotonic()
         self.universe = self.hidden = frozenset()
@@ -291,20 +302,24 @@ class Search:
 
     def progress(self, left: int, found: int) -> None:
         """How far it is."""
-        ran = self.trials.ran
-        self.say(f"{ran} runs ({self.trials.reused} remembered), {found} needed bits found, {left} bits left, "
-                 f"{duration(time.monotonic() - self.start)}")
+        spent = time.monotonic() - self.start
+        settled = len(self.universe) - left
+        pace = f", about {duration(spent * left / settled)} to go" if settled and self.trials.ran else ""
+        self.say(f"{count_text(self.trials.ran, 'run')} ({self.trials.reused} remembered), {count_text(found, 'needed bit')} found, "
+                 f"{count_text(left, 'bit')} left, {duration(spent)}{pace}")
 
     def alone(self, order: list, tried: list) -> list:
         """Those of the bits @tried that L1 misses when only they are hidden."""
         every = frozenset(order)
+        start = time.monotonic()
         futures = [(bit, self.pool.submit(self.trials.works, every - {bit})) for bit in tried]
         found = []
         for number, (bit, future) in enumerate(futures, 1):
             if not future.result():
                 found.append(bit)
             if number % 10 == 0:
-                self.say(f"one at a time: {number} of {len(tried)}")
+                spent = time.monotonic() - start
+                self.say(f"one at a time: {number} of {len(tried)}, about {duration(spent * (len(tried) - number) / number)} to go")
         return found
 
 
@@ -347,12 +362,14 @@ def run(options) -> int:
         raise VmcsError("name the command that runs L1, after --, with {vmxcap} where L0's words go")
     if not any("{vmxcap}" in word for word in options.command):
         print("vmcs: no {vmxcap} in the command: it must take VMXCAP from the environment", file=sys.stderr)
+    suspects = used(options.suspects, universe) if options.suspects else frozenset()
     folder = state_folder(options)
     folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, options)
     trials = Trials(options, universe, folder)
     previous = signal.signal(signal.SIGTERM, lambda number, frame: interrupt())
     try:
-        return search(options, universe, trials)
+        return search(options, universe, trials, suspects)
     except KeyboardInterrupt:
         trials.stop_all()
         print(f"vmcs: stopped after {trials.ran} runs; the same command goes on from {folder}", file=sys.stderr)
@@ -366,7 +383,16 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def search(options, universe: list, trials: Trials) -> int:
+def claim(folder: Path, options) -> None:
+    """Refuses a state folder with the trials of another command: they would be taken for this one's."""
+    path = folder / "command.json"
+    mine = json.dumps([options.command, options.works, options.fails])
+    if path.exists() and path.read_text(encoding="utf-8").strip() != mine:
+        raise VmcsError(f"--state {folder}: its trials are those of another command, --works or --fails (see {path.name})")
+    path.write_text(mine + "\n", encoding="utf-8")
+
+
+def search(options, universe: list, trials: Trials, suspects: frozenset) -> int:
     """The whole search, and its report."""
     paint = Paint(options.color)
     hunt = Search(trials, options.jobs, lambda text: print(f"vmcs: {text}", file=sys.stderr, flush=True))
@@ -375,7 +401,7 @@ def search(options, universe: list, trials: Trials) -> int:
     print(f"vmcs: {len(order)} bits, trials in {trials.folder}", file=sys.stderr)
     if not trials.works(everything):
         raise VmcsError(f"L1 does not work with nothing hidden: no bit can be blamed (see {trials.folder})")
-    minimal = hunt.minimal(order, used(options.suspects, universe) if options.suspects else frozenset())
+    minimal = hunt.minimal(order, suspects)
     # A bit that is missed when only it is hidden is in every working set, so none other need be tried.
     alone = frozenset(hunt.alone(order, order if options.one_at_a_time else sorted(minimal)))
     hunt.pool.shutdown(wait=True, cancel_futures=True)

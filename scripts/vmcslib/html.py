@@ -19,6 +19,7 @@ from .inputs import Inputs
 from .reader import require_any
 from .show import summary
 from .tables import GROUPS, msr_name, reason_name, tables
+from .text import number
 
 PAGE = Path(__file__).resolve().parent / "page"
 SCRIPTS = ("data.js", "dumps.js", "timeline.js", "totals.js")
@@ -33,8 +34,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="logs, FILE@WHICH for some dumps only, or -")
     parser.add_argument("-o", "--output", metavar="PAGE", help="where to write it (default: standard output)")
     parser.add_argument("--title", help="the page's title (default: the files' names)")
-    parser.add_argument("--dumps", type=int, default=300, metavar="N", help="at most the last N dumps (300)")
-    parser.add_argument("--exits", type=int, default=500_000, metavar="N", help="at most the last N exits (500000)")
+    parser.add_argument("--dumps", type=number, default=300, metavar="N", help="at most the last N dumps (300)")
+    parser.add_argument("--exits", type=number, default=500_000, metavar="N", help="at most the last N exits (500000)")
 
 
 class Values:
