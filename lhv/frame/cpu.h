@@ -18,6 +18,7 @@ struct fault {
 	u32 error_code;
 	u64 address; /* CR2, if a page fault */
 	u64 rip;
+	u64 rflags;
 };
 
 struct cpu {

@@ -32,6 +32,7 @@ static void record(struct fault *fault, const struct interrupt_frame *frame)
 	fault->vector = (u32)frame->vector;
 	fault->error_code = (u32)frame->error_code;
 	fault->rip = frame->rip;
+	fault->rflags = frame->rflags;
 	fault->address = frame->vector == VECTOR_PF ? read_cr2() : 0;
 }
 

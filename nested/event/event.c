@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Re-injection, pending state after exits of L0, combination of exceptions.  Pure.
+ * Re-injection, combination of exceptions.  Pure.
  * SDM "Information for VM Exits That Occur During Event Delivery", "VM-Entry Controls for
  * Event Injection", "Interrupt 8-Double Fault Exception (#DF)".
  */
 #include "nested/event/event.h"
 
 #include "xmhf/x86/cpu.h"
-#include "xmhf/x86/msr.h"
 
 bool event_type_has_length(enum interruption_type type)
 {
@@ -29,19 +28,6 @@ struct entry_event event_from_idt_vectoring(u32 information, u32 error_code, u32
 	if (event_type_has_length((enum interruption_type)field_get(information, INTR_INFO_TYPE)))
 		event.instruction_length = instruction_length;
 	return event;
-}
-
-u32 event_interruptibility_after_instruction(u32 interruptibility_state)
-{
-	return interruptibility_state & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS);
-}
-
-u64 event_pending_debug_after_instruction(u64 pending, u64 rflags, u64 debugctl)
-{
-	/* With BTF only branches trap; L0 emulates none. */
-	if ((rflags & RFLAGS_TF) && !(debugctl & DEBUGCTL_BTF))
-		pending |= PENDING_DEBUG_BS;
-	return pending;
 }
 
 bool event_has_error_code(u8 vector)

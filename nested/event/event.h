@@ -52,12 +52,6 @@ void event_resume_after_exit(const struct event_exit *exit, struct event_resume 
  */
 bool event_iret_unblocked_nmi(const struct event_exit *exit);
 
-/** Interruptibility after L0 emulated an instruction: STI and MOV SS blocking end. */
-u32 event_interruptibility_after_instruction(u32 interruptibility_state);
-
-/** Pending debug exceptions after L0 emulated an instruction: single step becomes pending. */
-u64 event_pending_debug_after_instruction(u64 pending, u64 rflags, u64 debugctl);
-
 enum event_combination {
 	EVENT_COMBINE_SECOND, /* the second is delivered, the first is tried again later */
 	EVENT_COMBINE_DOUBLE_FAULT,

@@ -6,6 +6,7 @@
 #include "nested/exit/leave.h"
 #include "nested/exit/owner.h"
 #include "nested/vmcs12/lazy.h"
+#include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
 
@@ -31,6 +32,7 @@ void exception_of_l2(struct vcpu *vcpu, u8 vector, u32 error_code, u64 cr2)
 		event.information &= ~(u32)INTR_INFO_ERROR_CODE;
 		event.error_code = 0;
 	}
+	guest_set_resume_flag();
 	exit.interruption_information = event.information;
 	exit.interruption_error_code = event.error_code;
 	if (owner_of_exit(&vcpu->nested->current->vmcs12, &pages, &exit) == OWNER_L1) {

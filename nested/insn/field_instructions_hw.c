@@ -119,7 +119,7 @@ static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 		insn_deliver(&fault);
 }
 
-void insn_vmread(struct vcpu *vcpu)
+__attribute__((noinline)) void insn_vmread(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
@@ -193,7 +193,7 @@ static __attribute__((noinline)) void vmwrite_slowly(struct vcpu *vcpu)
 	insn_succeed();
 }
 
-void insn_vmwrite(struct vcpu *vcpu)
+__attribute__((noinline)) void insn_vmwrite(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
 	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);

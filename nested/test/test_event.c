@@ -98,15 +98,6 @@ static void test_iret(void)
 		}
 }
 
-static void test_after_instruction(void)
-{
-	for (u32 n = 0; n < 32; n++)
-		is_u64(event_interruptibility_after_instruction(n), n & ~3U, "STI and MOV SS end");
-	is_u64(event_pending_debug_after_instruction(0, RFLAGS_TF, 0), BIT(14), "single step");
-	is_u64(event_pending_debug_after_instruction(3, 0, 0), 3, "no trap flag");
-	is_u64(event_pending_debug_after_instruction(3, RFLAGS_TF, 2), 3, "only branches trap");
-}
-
 /* SDM table "Conditions for Generating a Double Fault", row by row. */
 static void test_combination(void)
 {
@@ -202,7 +193,6 @@ int main(void)
 	test_reinjection();
 	test_interrupted_nmi();
 	test_iret();
-	test_after_instruction();
 	test_combination();
 	test_exception();
 	test_nmi();

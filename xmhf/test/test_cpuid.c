@@ -15,7 +15,7 @@ static struct cpuid_result ask(const struct cpuid_policy *policy, u32 leaf, u32 
 {
 	struct cpuid_result r = { fill, fill, fill, fill };
 
-	cpuid_for_l1(policy, leaf, subleaf, cr4, &r);
+	cpuid_for_l1(policy, leaf, subleaf, &(struct cpuid_asker){ cr4, true }, &r);
 	return r;
 }
 
@@ -65,6 +65,19 @@ static void test_own_leaves(void)
 	is_u64(r.eax | r.ebx | r.ecx | r.edx, 0, "processor trace leaf");
 }
 
+static void test_extended_leaf(void)
+{
+	struct cpuid_result r = ask(&with_vmx, 0x80000001, 0, 0, ~0U);
+
+	is_u64(r.edx, ~0U, "64-bit code is told of SYSCALL");
+	cpuid_for_l1(&with_vmx, 0x80000001, 0, &(struct cpuid_asker){ 0, false }, &r);
+	is_u64(r.edx, ~BIT32(11), "other code is not");
+	is_u64(r.eax & r.ebx & r.ecx, ~0U, "the rest is the processor's");
+	r = (struct cpuid_result){ 0 };
+	cpuid_for_l1(&with_vmx, 0x80000001, 0, &(struct cpuid_asker){ 0, true }, &r);
+	is_u64(r.edx, 0, "a processor without SYSCALL does not get it");
+}
+
 static void test_other_leaves(void)
 {
 	for (u32 leaf = 0; leaf < 0x20; leaf++) {
@@ -74,7 +87,7 @@ static void test_other_leaves(void)
 
 		ok(!changed || cpuid_is_changed(leaf), "leaf 0x%x: cpuid_is_changed() knows", leaf);
 	}
-	ok(!cpuid_is_changed(0x40000002) && !cpuid_is_changed(0x80000001) && !cpuid_is_changed(0),
+	ok(!cpuid_is_changed(0x40000002) && !cpuid_is_changed(0x80000002) && !cpuid_is_changed(0),
 	   "other leaves are the processor's");
 	ok(cpuid_is_changed(0x40000000) && cpuid_is_changed(0x40000001), "our own are not");
 }
@@ -84,6 +97,7 @@ int main(void)
 	test_leaf_1();
 	test_leaf_7();
 	test_own_leaves();
+	test_extended_leaf();
 	test_other_leaves();
 	return tap_end();
 }

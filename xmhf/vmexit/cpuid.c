@@ -25,15 +25,25 @@ static void structured_features(u32 subleaf, u64 cr4, struct cpuid_result *r)
 	set_if(&r->ecx, CPUID_7_ECX_OSPKE, cr4 & CR4_PKE);
 }
 
-void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf, u64 cr4,
-		  struct cpuid_result *result)
+/* SYSCALL is told of in 64-bit mode only, which is L0's. */
+static void extended_features(bool code_64, struct cpuid_result *r)
+{
+	if (!code_64)
+		r->edx &= ~CPUID_80000001_EDX_SYSCALL;
+}
+
+void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf,
+		  const struct cpuid_asker *asker, struct cpuid_result *result)
 {
 	switch (leaf) {
 	case 1:
-		features(policy, cr4, result);
+		features(policy, asker->cr4, result);
 		break;
 	case 7:
-		structured_features(subleaf, cr4, result);
+		structured_features(subleaf, asker->cr4, result);
+		break;
+	case CPUID_LEAF_EXTENDED:
+		extended_features(asker->code_64, result);
 		break;
 	case CPUID_LEAF_PT:
 		*result = (struct cpuid_result){ 0 };

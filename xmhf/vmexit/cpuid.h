@@ -9,6 +9,8 @@
 #define CPUID_HYPERVISOR_LAST  0x40000001U
 /** Processor trace. */
 #define CPUID_LEAF_PT 0x14U
+/** Extended features: SYSCALL, NX, .. */
+#define CPUID_LEAF_EXTENDED 0x80000001U
 /* "xmhf" "-nes" "t\0\0\0" */
 #define CPUID_SIGNATURE_EBX 0x66686d78U
 #define CPUID_SIGNATURE_ECX 0x73656e2dU
@@ -23,16 +25,19 @@ struct cpuid_policy {
 /** Fixes what vmexit_cpuid() tells L1; called once before L1 runs, with the machine known. */
 void vmexit_prepare_cpuid(void);
 
-/**
- * Changes what the processor answered for @leaf, @subleaf into what L1 sees.  @cr4 is L1's CR4.
- * Pure.
- */
-void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf, u64 cr4,
-		  struct cpuid_result *result);
+/** What the answer depends on of L1's own state. */
+struct cpuid_asker {
+	u64 cr4;
+	bool code_64; /* L1 runs 64-bit code; looked at for CPUID_LEAF_EXTENDED only */
+};
+
+/** Changes what the processor answered L0 for @leaf, @subleaf into what L1 sees.  Pure. */
+void cpuid_for_l1(const struct cpuid_policy *policy, u32 leaf, u32 subleaf,
+		  const struct cpuid_asker *asker, struct cpuid_result *result);
 
 /** Claim: cpuid_for_l1() may change the answer for @leaf. */
 static inline bool cpuid_is_changed(u32 leaf)
 {
-	return leaf == 1 || leaf == 7 || leaf == CPUID_LEAF_PT ||
+	return leaf == 1 || leaf == 7 || leaf == CPUID_LEAF_PT || leaf == CPUID_LEAF_EXTENDED ||
 	       (leaf & ~1U) == CPUID_HYPERVISOR_FIRST;
 }

@@ -34,8 +34,14 @@ void vmexit_cpuid(struct vcpu *vcpu)
 	u32 leaf = (u32)vcpu->regs[GPR_RAX], subleaf = (u32)vcpu->regs[GPR_RCX];
 	struct cpuid_result r = cpuid(leaf, subleaf);
 
-	if (cpuid_is_changed(leaf))
-		cpuid_for_l1(&policy, leaf, subleaf, vmcs_read(VMCS_guest_cr4), &r);
+	if (cpuid_is_changed(leaf)) {
+		struct cpuid_asker asker = {
+			.cr4 = vmcs_read(VMCS_guest_cr4),
+			.code_64 = leaf == CPUID_LEAF_EXTENDED && guest_is_in_64bit_code(),
+		};
+
+		cpuid_for_l1(&policy, leaf, subleaf, &asker, &r);
+	}
 	if (hypapp_intercepts && intercepts_want_cpuid(&intercepts, leaf))
 		ask_hypapp(vcpu, leaf, subleaf, &r);
 	vcpu->regs[GPR_RAX] = r.eax;
@@ -87,10 +93,12 @@ void vmexit_cr_access(struct vcpu *vcpu)
 		.cr4_valid = machine.caps.cr4.may_be_1 & ~CR4_SMXE &
 			     ~(machine.vmx_for_l1 ? 0 : CR4_VMXE),
 	};
-
 	u64 fixed =
 		nested_in_vmx_operation(vcpu) ? (is_cr0 ? CR0_PE | CR0_PG | CR0_NE : CR4_VMXE) : 0;
 
+	/* Outside 64-bit mode the operand has 32 bits. */
+	if (!w.ia32e_mode || !w.code_64)
+		w.value = (u32)w.value;
 	/* In VMX operation L1 cannot change the bits that it fixes. */
 	if ((w.value & fixed) != fixed ||
 	    (is_cr0 ? !cr0_write_is_valid(&w) : !cr4_write_is_valid(&w))) {

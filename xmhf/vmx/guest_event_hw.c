@@ -2,20 +2,44 @@
 /* Ending an instruction of the guest, and giving it exceptions. */
 #include "xmhf/vmx/guest_event_hw.h"
 
+#include "xmhf/vmx/instruction_end.h"
 #include "xmhf/vmx/l1_memory_written.h"
 #include "xmhf/vmx/vmcs_hw.h"
+
+/* Who may need such a function does not pay for it where he does not. */
+#define COLD __attribute__((noinline, cold))
+
+bool guest_is_in_64bit_code(void)
+{
+	return (vmcs_read(VMCS_entry_controls) & ENTRY_IA32E_MODE_GUEST) &&
+	       (vmcs_read(VMCS_guest_cs_access_rights) & ACCESS_RIGHTS_L);
+}
+
+/* An instruction that crosses a multiple of 4 GiB, or is single-stepped, which TF in @rflags says.
+ */
+static COLD void end_rare_instruction(u64 rip, u64 rflags)
+{
+	vmcs_write(VMCS_guest_rip, instruction_end_rip(rip, vmcs_read(VMCS_exit_instruction_length),
+						       guest_is_in_64bit_code()));
+	if (rflags & RFLAGS_TF)
+		vmcs_write(VMCS_guest_pending_debug_exceptions,
+			   instruction_end_pending_debug(
+				   vmcs_read(VMCS_guest_pending_debug_exceptions), rflags,
+				   vmcs_read(VMCS_guest_ia32_debugctl)));
+}
 
 void guest_advance_rip(u64 rflags)
 {
 	u64 interruptibility = vmcs_read(VMCS_guest_interruptibility_state);
+	u64 rip = vmcs_read(VMCS_guest_rip);
+	u64 length = vmcs_read(VMCS_exit_instruction_length);
 
-	vmcs_write(VMCS_guest_rip,
-		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
+	vmcs_write(VMCS_guest_rip, rip + length);
 	if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
 		vmcs_write(VMCS_guest_interruptibility_state,
 			   interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-	if (rflags & RFLAGS_TF)
-		vmcs_write(VMCS_guest_pending_debug_exceptions, PENDING_DEBUG_BS);
+	if (instruction_end_crosses(rip, length) || (rflags & RFLAGS_TF))
+		end_rare_instruction(rip, rflags);
 }
 
 void guest_skip_instruction(void)
@@ -27,19 +51,27 @@ void guest_skip_instruction(void)
 		vmcs_write(VMCS_guest_rflags, rflags & ~RFLAGS_RF);
 }
 
+/* What L0 injects are faults: their RFLAGS image has RF set, which the processor does for its own
+ * faults only ("Details of Vectored-Event Injection"). */
+void guest_set_resume_flag(void)
+{
+	vmcs_write(VMCS_guest_rflags, vmcs_read(VMCS_guest_rflags) | RFLAGS_RF);
+}
+
 static void inject(enum exception_vector vector, u32 more)
 {
+	guest_set_resume_flag();
 	vmcs_write(VMCS_entry_interruption_information,
 		   INTR_INFO_VALID | (u32)field_make(INTR_INFO_TYPE, INTR_TYPE_HARDWARE_EXCEPTION) |
 			   vector | more);
 }
 
-void guest_inject_exception(enum exception_vector vector)
+COLD void guest_inject_exception(enum exception_vector vector)
 {
 	inject(vector, 0);
 }
 
-void guest_inject_fault(enum exception_vector vector, u32 error_code)
+COLD void guest_inject_fault(enum exception_vector vector, u32 error_code)
 {
 	/* In real mode exceptions push no error code, and VM entry insists on that. */
 	bool protected_mode = vmcs_read(VMCS_guest_cr0) & CR0_PE;
@@ -48,7 +80,7 @@ void guest_inject_fault(enum exception_vector vector, u32 error_code)
 	inject(vector, protected_mode ? INTR_INFO_ERROR_CODE : 0);
 }
 
-void guest_inject_gp(void)
+COLD void guest_inject_gp(void)
 {
 	guest_inject_fault(VECTOR_GP, 0);
 }

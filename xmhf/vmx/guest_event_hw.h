@@ -14,7 +14,13 @@ void guest_skip_instruction(void);
 /** As guest_skip_instruction(), with RFLAGS, @rflags before the instruction, left to the caller. */
 void guest_advance_rip(u64 rflags);
 
-/** Injects the exception @vector, which has no error code. */
+/** Claim: the guest runs 64-bit code. */
+bool guest_is_in_64bit_code(void);
+
+/** The guest takes a fault at RIP, or exits for it: the RFLAGS that this saves have RF set. */
+void guest_set_resume_flag(void);
+
+/** Injects the exception @vector, a fault, which has no error code. */
 void guest_inject_exception(enum exception_vector vector);
 
 /** Injects the exception @vector with @error_code; without it where the guest is in real mode. */
