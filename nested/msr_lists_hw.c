@@ -64,7 +64,7 @@ static bool load(struct vcpu *vcpu, const struct vmx_msr_entry *entry)
 	if (entry_msr_load_verdict(entry, &state, &why) == ENTRY_MSR_REFUSED)
 		return false;
 	if (field) {
-		vmcs_write((enum vmcs_encoding)field, entry->value);
+		vmcs_write((enum vmcs_encoding)field, entry_msr_loaded_value(entry, &state));
 		vcpu->loaded_msr_written = true; /* perhaps */
 		return true;
 	}

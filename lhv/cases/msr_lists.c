@@ -196,6 +196,27 @@ static void efer_by_lists(void)
 	check_eq(l1, rdmsr(MSR_IA32_EFER), "EFER in L1");
 }
 
+/* SDM "IA32_EFER": software cannot change LMA, and writing the other value of it does nothing. */
+static void efer_lma(void)
+{
+	u64 l1 = rdmsr(MSR_IA32_EFER);
+
+	vm_control(VMX_WORD_ENTRY, 0, ENTRY_LOAD_IA32_EFER);
+	vm_control(VMX_WORD_EXIT, 0, EXIT_LOAD_IA32_EFER | EXIT_SAVE_IA32_EFER);
+	empty_lists();
+	put(entry_list, 0, MSR_IA32_EFER, l1 ^ EFER_LMA);
+	put(store_list, 0, MSR_IA32_EFER, 0);
+	put(load_list, 0, MSR_IA32_EFER, l1 ^ EFER_LMA);
+	vm_set(VMCS_exit_msr_store_count, 1);
+	vm_set(VMCS_entry_msr_load_count, 1);
+	check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "entry list");
+	check_eq(l1, store_list[0].value, "EFER in L2");
+	vm_set(VMCS_entry_msr_load_count, 0);
+	vm_set(VMCS_exit_msr_load_count, 1);
+	check_exit(vm_run(l2_vmcall), EXIT_REASON_VMCALL, "exit list");
+	check_eq(l1, rdmsr(MSR_IA32_EFER), "EFER in L1");
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "round-trip", .needs = NEEDS_VMX | NEEDS_64BIT, .run = round_trip },
 	{ .name = "bad-entry",
@@ -209,5 +230,6 @@ static const struct lhv_case cases[] = {
 	{ .name = "512-entries", .needs = NEEDS_VMX | NEEDS_64BIT, .run = longest },
 	{ .name = "kinds", .needs = NEEDS_VMX | NEEDS_64BIT, .run = kinds },
 	{ .name = "efer", .needs = NEEDS_VMX | NEEDS_64BIT, .run = efer_by_lists },
+	{ .name = "efer-lma", .needs = NEEDS_VMX | NEEDS_64BIT, .run = efer_lma },
 };
 LHV_TOPIC("msr-lists", cases);

@@ -196,6 +196,13 @@ enum entry_msr_verdict entry_msr_load_verdict(const struct vmx_msr_entry *entry,
 	return is_conditional(rule, entry) ? ENTRY_MSR_UNKNOWN : ENTRY_MSR_ACCEPTED;
 }
 
+u64 entry_msr_loaded_value(const struct vmx_msr_entry *entry, const struct entry_msr_state *state)
+{
+	if (entry->index != MSR_IA32_EFER)
+		return entry->value;
+	return (entry->value & ~EFER_LMA) | (state->efer & EFER_LMA);
+}
+
 /* Indexes that no list saves: the x2APIC registers, what can be read only in SMM, and what
  * cannot be read at all.  (FS and GS bases can be saved.) */
 static bool storable_index(const struct vmx_msr_entry *entry, const struct entry_msr_state *state,

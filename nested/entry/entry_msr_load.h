@@ -33,6 +33,9 @@ enum entry_msr_verdict entry_msr_load_verdict(const struct vmx_msr_entry *entry,
 					      const struct entry_msr_state *state,
 					      struct check_failure *why);
 
+/** What the MSR holds after @entry was loaded.  @pre the verdict was not ENTRY_MSR_REFUSED. */
+u64 entry_msr_loaded_value(const struct vmx_msr_entry *entry, const struct entry_msr_state *state);
+
 /** The verdict on @entry of a VM-exit MSR-store list. */
 enum entry_msr_verdict entry_msr_store_verdict(const struct vmx_msr_entry *entry,
 					       const struct entry_msr_state *state,

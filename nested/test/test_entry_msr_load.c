@@ -101,6 +101,9 @@ static void test_efer(void)
 	/* What KVM loads for L2: LMA is there, and has no effect. */
 	load_is(MSR_IA32_EFER, 0xd01, ENTRY_MSR_ACCEPTED);
 	load_is(MSR_IA32_EFER, EFER_LME, ENTRY_MSR_ACCEPTED);
+	is_u64(entry_msr_loaded_value(&ENTRY(IA32_EFER, EFER_LME), &state), EFER_LME | EFER_LMA,
+	       "LMA stays 1");
+	is_u64(entry_msr_loaded_value(&ENTRY(IA32_PAT, EFER_LME), &state), EFER_LME, "another MSR");
 	load_refused(ENTRY(IA32_EFER, 0xd01 | BIT(1)), reserved);
 	load_refused(ENTRY(IA32_EFER, 0xd01 | BIT(63)), reserved);
 	load_refused(ENTRY(IA32_EFER, EFER_SCE), "!(paging && changes_lme)");
@@ -110,6 +113,7 @@ static void test_efer(void)
 	state.cr0 = CR0_PE;
 	load_is(MSR_IA32_EFER, EFER_LME, ENTRY_MSR_ACCEPTED);
 	load_is(MSR_IA32_EFER, 0, ENTRY_MSR_ACCEPTED);
+	is_u64(entry_msr_loaded_value(&ENTRY(IA32_EFER, EFER_LMA), &state), 0, "LMA stays 0");
 }
 
 static void test_canonical(void)
