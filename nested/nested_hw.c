@@ -8,6 +8,7 @@
 #include "nested/exit/exception.h"
 #include "nested/exit/leave.h"
 #include "nested/exit/owner.h"
+#include "nested/insn/insn_state.h"
 #include "nested/insn/l2_instructions.h"
 #include "nested/msr_lists.h"
 #include "nested/vmcs02/commit.h"
@@ -377,7 +378,8 @@ enum nested_exit nested_l2_exit(struct vcpu *vcpu, u32 reason, struct nested_acc
 	case EXIT_REASON_INIT_SIGNAL:
 		return NESTED_L0; /* perhaps a kick; else it comes back to nested_init_signal() */
 	case EXIT_REASON_MONITOR_TRAP_FLAG:
-		return vcpu->step.active ? NESTED_L0 : reflect(vcpu);
+		/* A step of L0's own may end where L1 wants an exit as well. */
+		return vcpu->step.active && !vcpu->step.monitor_trap ? NESTED_L0 : reflect(vcpu);
 	default:
 		return reflect(vcpu);
 	}
@@ -443,10 +445,7 @@ void nested_entry_refused(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->nested->mode = NESTED_ROOT;
-	lazy_override(slot, VMCS_INDEX_vm_instruction_error, error);
-	vmcs_write(VMCS_guest_rflags, vmcs_read(VMCS_guest_rflags) | RFLAGS_ZF);
-	vmcs_write(VMCS_guest_rip,
-		   vmcs_read(VMCS_guest_rip) + vmcs_read(VMCS_exit_instruction_length));
+	insn_fail(vcpu, (enum vm_instruction_error)error);
 }
 
 /* EPT01, or what the hypapp asks for, is not what VMCS02 and EPT02 were made from. */

@@ -214,10 +214,21 @@ static void eptp_switching(void)
 	vm_set(VMCS_vm_function_controls, VMFUNC_EPTP_SWITCHING);
 	vm_set(VMCS_eptp_list_address, (uptr)list);
 	vm_set(VMCS_eptp, ept_identity());
+	if (vm_has(VMCS_eptp_index))
+		vm_set(VMCS_eptp_index, 5);
 	vm_self()->regs.rax = 0;
 	vm_self()->regs.rcx = 1;
 	check_exit(vm_run(page), EXIT_REASON_VMCALL, "switched");
 	check_eq(0xaaaa, (u32)vm_self()->regs.rax, "L2 reads by the new EPT");
+	vm_forget(vm_self());
+	check_eq(map->eptp, vm_get(VMCS_eptp), "EPTP");
+	if (vm_has(VMCS_eptp_index))
+		check_eq(1, vm_get(VMCS_eptp_index), "EPTP index, with or without #VE");
+	vm_reset(L2_NATIVE);
+	vm_control(VMX_WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS, 0);
+	vm_set(VMCS_vm_function_controls, VMFUNC_EPTP_SWITCHING);
+	vm_set(VMCS_eptp_list_address, (uptr)list);
+	vm_set(VMCS_eptp, ept_identity());
 	vm_self()->regs.rax = 0;
 	vm_self()->regs.rcx = 2;
 	check_exit(vm_run(page), EXIT_REASON_VMFUNC, "entry 0 of the list is no EPTP");

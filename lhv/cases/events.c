@@ -13,6 +13,8 @@
 #define VALID	   BIT32(31)
 #define LONG_TIMER 100000
 
+#define HYPERCALL_HIDDEN 1 /* docs/hypercalls.md */
+
 static void self_interrupt(void)
 {
 	disable_interrupts();
@@ -219,6 +221,20 @@ static void mtf_each_instruction(void)
 	check_exit(vm_enter(), EXIT_REASON_VMCALL, "an instruction that exits by itself");
 }
 
+/* Nor is it lost where the hypervisor below makes a step of its own of the instruction, as it
+ * does for memory that it hides. */
+static void mtf_hidden_memory(void)
+{
+	if (!use_mtf())
+		return;
+	vm_self()->regs.rbx =
+		machine_is_on_xmhf() ? hypercall(HYPERCALL_HIDDEN, 0).bx : (uptr)l2_nops;
+	check_exit(vm_run(l2_read_bx), EXIT_REASON_MONITOR_TRAP_FLAG, "one instruction");
+	if (machine_is_on_xmhf())
+		check_eq(~(uptr)0, vm_self()->regs.rax, "what it reads");
+	check_exit(vm_enter(), EXIT_REASON_VMCALL, "the next one");
+}
+
 /* After an injected event MTF exits before the handler's first instruction. */
 static void mtf_after_injection(void)
 {
@@ -338,6 +354,7 @@ static const struct lhv_case cases[] = {
 	  .needs = NEEDS_VMX,
 	  .run = timer_after_injection },
 	{ .name = "mtf/each-instruction", .needs = NEEDS_VMX, .run = mtf_each_instruction },
+	{ .name = "mtf/hidden-memory", .needs = NEEDS_VMX, .run = mtf_hidden_memory },
 	{ .name = "mtf/after-injection", .needs = NEEDS_VMX, .run = mtf_after_injection },
 	{ .name = "mtf/injected", .needs = NEEDS_VMX, .run = mtf_injected },
 	{ .name = "pending-debug/breakpoint", .needs = NEEDS_VMX, .run = pending_debug },

@@ -8,6 +8,7 @@
 #include "lhv/frame/asm_hw.h"
 #include "lhv/frame/cmdline.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/paging.h"
 #include "lhv/vm/ept.h"
 #include "lhv/vm/programs.h"
 
@@ -299,6 +300,46 @@ static void invept_types(void)
 	check_vmx(VMX_FAIL_VALID, VMFAIL_INVALID_OPERAND, invept(0x80000001, eptp), "INVEPT");
 }
 
+/* SDM "INVEPT", "INVVPID": the type is looked at before the memory operand, here of an absent page.
+ */
+static void bad_type_invept(void *result)
+{
+	bool c, z;
+
+	__asm__ volatile("invept %2, %3"
+			 : "=@ccc"(c), "=@ccz"(z)
+			 : "m"(*(u64 *)window_page(0)), "r"((uptr)9));
+	*(enum vmx_result *)result = z ? VMX_FAIL_VALID : c ? VMX_FAIL_INVALID : VMX_SUCCEED;
+}
+
+static void bad_type_invvpid(void *result)
+{
+	bool c, z;
+
+	__asm__ volatile("invvpid %2, %3"
+			 : "=@ccc"(c), "=@ccz"(z)
+			 : "m"(*(u64 *)window_page(0)), "r"((uptr)9));
+	*(enum vmx_result *)result = z ? VMX_FAIL_VALID : c ? VMX_FAIL_INVALID : VMX_SUCCEED;
+}
+
+static void bad_type_first(void)
+{
+	enum vmx_result r = VMX_SUCCEED;
+	u64 before = window_get(0);
+
+	window_set(0, 0);
+	if (facts.ept_vpid & EPT_CAP_INVEPT) {
+		check_no_fault(fault_try(bad_type_invept, &r), "INVEPT");
+		check_vmx(VMX_FAIL_VALID, VMFAIL_INVALID_OPERAND, r, "INVEPT fails");
+	}
+	r = VMX_SUCCEED;
+	if (facts.ept_vpid & EPT_CAP_INVVPID) {
+		check_no_fault(fault_try(bad_type_invvpid, &r), "INVVPID");
+		check_vmx(VMX_FAIL_VALID, VMFAIL_INVALID_OPERAND, r, "INVVPID fails");
+	}
+	window_set(0, before);
+}
+
 /* Single-context INVEPT fails with an EPTP that a VM entry would refuse. */
 static void invept_eptp(void)
 {
@@ -388,5 +429,6 @@ static const struct lhv_case cases[] = {
 	  .run_row = invvpid_row,
 	  .row_name = invvpid_name,
 	  .rows = ARRAY_SIZE(invvpid_rows) },
+	{ .name = "operand/bad-type-first", .needs = NEEDS_VMX, .run = bad_type_first },
 };
 LHV_TOPIC("insn", cases);

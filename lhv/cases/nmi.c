@@ -217,6 +217,40 @@ static void to_self_in_root(void)
 	cpu->count_only_nmi = false;
 }
 
+/* SDM "VM-Entry Failures During or After Loading Guest State": blocking by NMI is what it was
+ * before the entry, whatever L2's state says. */
+static void failed_entry(unsigned int row)
+{
+	static struct vmx_msr_entry refused[1]
+		__attribute__((aligned(16))) = { { MSR_IA32_FS_BASE, 0, 0 } };
+	struct cpu *cpu = cpu_self();
+
+	disable_interrupts();
+	cpu->count_only_nmi = true;
+	interrupt_take_count(VECTOR_NMI);
+	vm_set(VMCS_guest_interruptibility_state, BLOCKING_BY_NMI);
+	vm_control(VMX_WORD_PIN, 0, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	check_exit(vm_run(l2_nops), EXIT_REASON_VMCALL, "leaves NMIs blocked in L1");
+	vm_set(VMCS_guest_interruptibility_state, 0);
+	if (row == 0) {
+		vm_set(VMCS_guest_rflags, 0);
+		check_entry_failure(vm_run(l2_nops), EXIT_REASON_ENTRY_FAILURE_GUEST, 0, "state");
+	} else {
+		vm_set(VMCS_entry_msr_load_address, (uptr)refused);
+		vm_set(VMCS_entry_msr_load_count, 1);
+		check_entry_failure(vm_run(l2_nops), EXIT_REASON_ENTRY_FAILURE_MSR, 1, "MSRs");
+	}
+	apic_send_self(ICR_NMI);
+	check_eq(0, interrupt_take_count(VECTOR_NMI), "still blocked");
+	check_eq(1, nmis_for_l1(), "one after IRET");
+	cpu->count_only_nmi = false;
+}
+
+static const char *failed_entry_name(unsigned int row)
+{
+	return row == 0 ? "state" : "msr-list";
+}
+
 static const struct lhv_case cases[] = {
 	{ .name = "situation",
 	  .needs = NEEDS_VMX,
@@ -225,5 +259,10 @@ static const struct lhv_case cases[] = {
 	  .rows = MODE_COUNT * 2 * TRIGGER_COUNT },
 	{ .name = "two-while-blocked", .needs = NEEDS_VMX, .run = two_while_blocked },
 	{ .name = "to-self", .needs = NEEDS_VMX, .run = to_self_in_root },
+	{ .name = "failed-entry",
+	  .needs = NEEDS_VMX,
+	  .run_row = failed_entry,
+	  .row_name = failed_entry_name,
+	  .rows = 2 },
 };
 LHV_TOPIC("nmi", cases);

@@ -142,7 +142,7 @@ static u32 interruptibility(const struct vmcs12 *vmcs12, const struct host_state
 {
 	if (before->exit_is_nmi)
 		return BLOCKING_BY_NMI;
-	if (!before->state_is_l1s && (vmcs12->pin_based_controls & PIN_VIRTUAL_NMIS))
+	if (!before->blocking_is_l1s && (vmcs12->pin_based_controls & PIN_VIRTUAL_NMIS))
 		return 0;
 	return before->interruptibility_state & BLOCKING_BY_NMI;
 }

@@ -13,8 +13,8 @@
 struct host_state_before {
 	u64 cr0;		    /* the processor's, at the exit: L2's */
 	u64 efer;		    /* likewise */
-	u32 interruptibility_state; /* likewise */
-	bool state_is_l1s;	    /* a VM entry failed with nothing of L2's state loaded */
+	u32 interruptibility_state; /* likewise, or L1's before a VM entry that failed */
+	bool blocking_is_l1s;	    /* a VM entry failed */
 	bool exit_is_nmi;	    /* the exit was caused directly by an NMI */
 };
 

@@ -116,7 +116,7 @@ enum stay {
 
 /* The current VMCS has the state that the processor is in. */
 static void read_before(struct vmcs12_slot *slot, u32 reason, enum stay stay,
-			struct host_state_before *before)
+			u32 l1_interruptibility, struct host_state_before *before)
 {
 	u64 nmi = INTR_INFO_VALID | field_make(INTR_INFO_TYPE, INTR_TYPE_NMI);
 
@@ -124,10 +124,11 @@ static void read_before(struct vmcs12_slot *slot, u32 reason, enum stay stay,
 	before->efer = 0;
 	if (!(slot->vmcs12.exit_controls & EXIT_LOAD_IA32_EFER))
 		before->efer = vmcs_read(VMCS_guest_ia32_efer);
-	before->state_is_l1s = stay == NOTHING_LOADED;
+	/* Blocking by NMI is what it was before an entry that fails. */
+	before->blocking_is_l1s = stay != L2_RAN;
 	before->interruptibility_state = 0;
 	if (stay != L2_RAN) {
-		before->interruptibility_state = (u32)vmcs_read(VMCS_guest_interruptibility_state);
+		before->interruptibility_state = l1_interruptibility;
 	} else if (!(slot->vmcs12.pin_based_controls & PIN_VIRTUAL_NMIS)) {
 		lazy_pull(slot, VMCS_INDEX_guest_interruptibility_state);
 		before->interruptibility_state = slot->vmcs12.guest_interruptibility_state;
@@ -180,7 +181,7 @@ static void load_l1(struct vcpu *vcpu, struct vmcs12_slot *slot, u32 reason, enu
 		shadow_fetch_exit(slot, reason, &changes);
 	else if (stay == NOTHING_LOADED)
 		vmcs_load(vcpu->vmcs01);
-	read_before(slot, reason, stay, &before);
+	read_before(slot, reason, stay, (u32)vcpu->nested->l1_interruptibility, &before);
 	/* Where nothing loads it, L1 goes on with what the processor has. */
 	pat = loads_pat ? slot->vmcs12.host_ia32_pat : vmcs_read(VMCS_guest_ia32_pat);
 	if (stay == L2_RAN)

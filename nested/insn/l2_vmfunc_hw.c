@@ -26,7 +26,7 @@ static void use_eptp(struct vcpu *vcpu, u64 eptp, u16 index)
 	if (vcpu->step.active)
 		guest_end_step(vcpu);
 	slot->vmcs12.eptp = eptp;
-	if (slot->words12.proc2 & PROC2_EPT_VIOLATION_VE)
+	if (nested_shared.caps12.proc2.may_be_1 & PROC2_EPT_VIOLATION_VE)
 		slot->vmcs12.eptp_index = index;
 	nested->context = ept02_context(&nested->ept02, eptp);
 	slot->eptp02 = nested->context->eptp02;

@@ -27,7 +27,7 @@
 #define INFO_SECOND_REGISTER FIELD(31, 28)
 
 /* Reads the instruction's memory operand; false: L1 got the fault. */
-static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size, u64 *second)
+static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size)
 {
 	struct insn_memory_operand m;
 	struct l1_fault fault;
@@ -37,26 +37,33 @@ static bool read_operand_slowly(struct vcpu *vcpu, void *out, u32 size, u64 *sec
 		insn_deliver(&fault);
 		return false;
 	}
-	if (second)
-		*second = decode_register(&m.state, m.operand.second);
 	return true;
 }
 
-/* The operand of @words 64-bit words. */
-static bool read_operand(struct vcpu *vcpu, u64 *out, u32 words, u64 *second)
+/* The operand of @words 64-bit words of the instruction of which VMCS01 has @info. */
+static bool read_operand(struct vcpu *vcpu, u32 info, u64 *out, u32 words)
 {
-	u32 info = (u32)vmcs_read(VMCS_exit_instruction_information);
 	const volatile u64 *at = fast_operand(vcpu, info, words * sizeof(*out));
 
 	if (!at)
-		return read_operand_slowly(vcpu, out, words * sizeof(*out), second);
+		return read_operand_slowly(vcpu, out, words * sizeof(*out));
 	for (u32 i = 0; i < words; i++)
 		out[i] = at[i];
-	if (second)
-		*second = field_get(info, INFO_SECOND_REGISTER) == GPR_RSP
-				  ? vmcs_read(VMCS_guest_rsp)
-				  : vcpu->regs[field_get(info, INFO_SECOND_REGISTER)];
 	return true;
+}
+
+static u32 instruction_information(void)
+{
+	return (u32)vmcs_read(VMCS_exit_instruction_information);
+}
+
+/* The register operand of INVEPT and INVVPID, which are #UD in compatibility mode. */
+static u64 register_operand(const struct vcpu *vcpu, u32 info)
+{
+	u64 number = field_get(info, INFO_SECOND_REGISTER);
+	u64 value = number == GPR_RSP ? vmcs_read(VMCS_guest_rsp) : vcpu->regs[number];
+
+	return vcpu->nested->l1_in_ia32e_mode ? value : (u32)value;
 }
 
 static bool is_vmcs_address(u64 address)
@@ -133,7 +140,7 @@ static OUT_OF_LINE void vmxon_instruction(struct vcpu *vcpu)
 		guest_inject_gp();
 		return;
 	}
-	if (!read_operand(vcpu, &address, 1, NULL))
+	if (!read_operand(vcpu, instruction_information(), &address, 1))
 		return;
 	if (!is_vmcs_address(address) || revision_at(address) != NESTED_VMCS_REVISION) {
 		insn_fail_invalid();
@@ -169,7 +176,7 @@ static OUT_OF_LINE void vmclear_instruction(struct vcpu *vcpu)
 	struct nested *nested = vcpu->nested;
 	u64 address;
 
-	if (!read_operand(vcpu, &address, 1, NULL))
+	if (!read_operand(vcpu, instruction_information(), &address, 1))
 		return;
 	if (!is_vmcs_address(address)) {
 		insn_fail(vcpu, VMFAIL_VMCLEAR_INVALID_ADDRESS);
@@ -198,7 +205,7 @@ static OUT_OF_LINE void vmptrld_instruction(struct vcpu *vcpu)
 	struct nested *nested = vcpu->nested;
 	u64 address;
 
-	if (!read_operand(vcpu, &address, 1, NULL))
+	if (!read_operand(vcpu, instruction_information(), &address, 1))
 		return;
 	if (!is_vmcs_address(address))
 		insn_fail(vcpu, VMFAIL_VMPTRLD_INVALID_ADDRESS);
@@ -228,23 +235,35 @@ static OUT_OF_LINE void vmptrst_instruction(struct vcpu *vcpu)
 
 /* --- INVEPT, INVVPID --- */
 
+static bool invept_type_is_offered(u64 type)
+{
+	u64 cap = nested_shared.caps12.ept_vpid;
+
+	return (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE)) ||
+	       (type == INVEPT_ALL_CONTEXT && (cap & EPT_CAP_INVEPT_ALL));
+}
+
 static OUT_OF_LINE void invept_instruction(struct vcpu *vcpu)
 {
-	u64 cap = nested_shared.caps12.ept_vpid, type;
+	u32 info = instruction_information();
+	u64 type = register_operand(vcpu, info);
 	u64 d[2]; /* struct invept_descriptor */
 
-	if (!(cap & EPT_CAP_INVEPT)) {
+	if (!(nested_shared.caps12.ept_vpid & EPT_CAP_INVEPT)) {
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (!read_operand(vcpu, d, 2, &type))
+	if (!invept_type_is_offered(type)) {
+		insn_fail(vcpu, VMFAIL_INVALID_OPERAND);
 		return;
-	if (type == INVEPT_SINGLE_CONTEXT && (cap & EPT_CAP_INVEPT_SINGLE) &&
-	    ept12_eptp_is_valid(&nested_shared.caps12, d[0])) {
-		ept02_invept_single(&vcpu->nested->ept02, d[0]);
-		insn_succeed();
-	} else if (type == INVEPT_ALL_CONTEXT && (cap & EPT_CAP_INVEPT_ALL)) {
+	}
+	if (!read_operand(vcpu, info, d, 2))
+		return;
+	if (type == INVEPT_ALL_CONTEXT) {
 		ept02_invept_all(&vcpu->nested->ept02);
+		insn_succeed();
+	} else if (ept12_eptp_is_valid(&nested_shared.caps12, d[0])) {
+		ept02_invept_single(&vcpu->nested->ept02, d[0]);
 		insn_succeed();
 	} else {
 		insn_fail(vcpu, VMFAIL_INVALID_OPERAND);
@@ -268,7 +287,7 @@ static bool is_canonical_address(u64 address)
 
 static bool invvpid_operand_is_valid(u64 type, const struct invvpid_descriptor *d)
 {
-	if (!invvpid_type_is_offered(type) || d->vpid >> 16)
+	if (d->vpid >> 16)
 		return false;
 	if (type != INVVPID_ALL_CONTEXT && !d->vpid)
 		return false;
@@ -277,14 +296,19 @@ static bool invvpid_operand_is_valid(u64 type, const struct invvpid_descriptor *
 
 static OUT_OF_LINE void invvpid_instruction(struct vcpu *vcpu)
 {
-	u64 words[2], type;
+	u32 info = instruction_information();
+	u64 words[2], type = register_operand(vcpu, info);
 	struct invvpid_descriptor d;
 
 	if (!(nested_shared.caps12.ept_vpid & EPT_CAP_INVVPID)) {
 		guest_inject_exception(VECTOR_UD);
 		return;
 	}
-	if (!read_operand(vcpu, words, 2, &type))
+	if (!invvpid_type_is_offered(type)) {
+		insn_fail(vcpu, VMFAIL_INVALID_OPERAND);
+		return;
+	}
+	if (!read_operand(vcpu, info, words, 2))
 		return;
 	d = (struct invvpid_descriptor){ words[0], words[1] };
 	if (!invvpid_operand_is_valid(type, &d)) {

@@ -196,7 +196,7 @@ static void test_nmi_blocking(void)
 		v.pin_based_controls |= PIN_VIRTUAL_NMIS;
 		host_state_compute(&v, &caps, &b, &s);
 		is_u64(s.interruptibility_state, n >> 5 ? 8 : 0, "virtual blocking is not L1's");
-		b.state_is_l1s = true;
+		b.blocking_is_l1s = true;
 		host_state_compute(&v, &caps, &b, &s);
 		is_u64(s.interruptibility_state, n >> 5 ? 8 : n & 8, "no entry, no virtual NMIs");
 	}
