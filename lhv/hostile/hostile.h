@@ -113,6 +113,13 @@ void world_rebuild(struct hostile *h);
 u64 world_page(const struct hostile *h, unsigned int page);
 /** A physical address that a careless or hostile L1 may name. */
 u64 world_wild_address(struct hostile *h);
+/** Changes bits or entries of @of's bitmaps and lists that may be changed. */
+void world_bend_bitmap(struct hostile *h, struct hostile *of);
+void world_bend_list(struct hostile *h, struct hostile *of);
+/** Edits some bytes of a VMCS region of @of by ordinary writes. */
+void world_bend_region(struct hostile *h, struct hostile *of);
+
+/* world_ept.c */
 /** An EPTP, often good. */
 u64 world_eptp(struct hostile *h);
 /** The good one. */
@@ -120,11 +127,6 @@ u64 world_good_eptp(const struct hostile *h);
 /** Changes one entry of @of's EPT, remembering it in @h if it is its own. */
 void world_bend_ept(struct hostile *h, struct hostile *of);
 void world_undo(struct hostile *h);
-/** Changes bits or entries of @of's bitmaps and lists that may be changed. */
-void world_bend_bitmap(struct hostile *h, struct hostile *of);
-void world_bend_list(struct hostile *h, struct hostile *of);
-/** Edits some bytes of a VMCS region of @of by ordinary writes. */
-void world_bend_region(struct hostile *h, struct hostile *of);
 /**
  * Builds the way of L2 to its code and to L0's memory again: L2 may have written to its own EPT.
  * The L2-physical and linear address that leads to L0's memory.

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The playground: L2's memory and tables, EPT, bitmaps, lists, and pointers to and from it. */
-#include "lhv/hostile/hostile.h"
+/* The playground: L2's memory and tables, bitmaps, lists, and pointers to and from it. */
+#include "lhv/hostile/world.h"
 
 #include "lhv/frame/machine.h"
 #include "xmhf/lib/string.h"
 
-#define WB	      field_make(EPT_MEMORY_TYPE, MEMORY_TYPE_WB)
-#define ENTRIES	      512
 #define HANDLER_BYTES 8
 #define TSS_OFFSET    0x800
 #define TSS_BYTES     104
 #define LIST_ENTRIES  256
-#define NO_RAM	      0x70000000u /* above the RAM, below devices */
-#define FAR_ADDRESS   BIT(38)
-#define VGA_MEMORY    0xa0000u
-#define FRAME_BUFFER  0xe0000000u
-#define BIOS_ROM      0xfffff000u
 /* No EPT entry has these bits, as memory type or as reserved ones: so L2's tables are no EPT. */
 #define L2_TABLE_BITS (PTE_P | PTE_W | PTE_U | PTE_PWT | PTE_PCD)
 
@@ -26,12 +19,7 @@ u64 world_page(const struct hostile *h, unsigned int page)
 	return (uptr)h->play + page * PAGE_SIZE;
 }
 
-static u64 *table(const struct hostile *h, unsigned int page)
-{
-	return (u64 *)(uptr)world_page(h, page);
-}
-
-static u64 hidden_address(struct hostile *h)
+u64 world_hidden_address(struct hostile *h)
 {
 	return hostile_hidden_base + random_below(h, hostile_hidden_size / PAGE_SIZE) * PAGE_SIZE;
 }
@@ -49,7 +37,7 @@ u64 world_wild_address(struct hostile *h)
 	switch (random_below(h, 12)) {
 	case 0:
 	case 1:
-		a = hidden_address(h);
+		a = world_hidden_address(h);
 		break;
 	case 2:
 		a = NO_RAM;
@@ -78,152 +66,9 @@ u64 world_wild_address(struct hostile *h)
 	return a;
 }
 
-u64 world_good_eptp(const struct hostile *h)
+void world_build_l2_paging(struct hostile *h)
 {
-	return world_page(h, PLAY_EPT_PML4) | field_make(EPTP_WALK_LENGTH, 3) |
-	       field_make(EPTP_MEMORY_TYPE, MEMORY_TYPE_WB);
-}
-
-static u64 eptp_in(struct hostile *h, const struct hostile *of)
-{
-	u64 low = field_make(EPTP_WALK_LENGTH, 3) | field_make(EPTP_MEMORY_TYPE, MEMORY_TYPE_WB);
-
-	if (random_once_in(h, 2))
-		low |= EPTP_AD;
-	switch (random_below(h, 16)) {
-	case 0:
-		return hidden_address(h) | low;
-	case 1:
-		return world_page(of, PLAY_EPT_OTHER) | low;
-	case 2:
-		return world_page(of, PLAY_EPT_PML4 + (unsigned int)random_below(h, 10)) | low;
-	case 3:
-		return world_page(of, PLAY_DATA + (unsigned int)random_below(h, 6)) | low;
-	case 4:
-		return NO_RAM | low;
-	case 5:
-		return FAR_ADDRESS | low;
-	case 6:
-		return world_good_eptp(of) ^ (random_64(h) & 0xfff);
-	case 7:
-		return world_good_eptp(of) | BIT(facts.physical_bits);
-	default:
-		return world_page(of, PLAY_EPT_PML4) | low;
-	}
-}
-
-u64 world_eptp(struct hostile *h)
-{
-	return eptp_in(h, h);
-}
-
-/*
- * A frame of an EPT entry, with what must go with it.  VMCS regions hold addresses of L1: with
- * the bit of a large page they cannot become a table.
- */
-static u64 ept_frame(struct hostile *h, const struct hostile *of)
-{
-	unsigned int page;
-
-	switch (random_below(h, 12)) {
-	case 0:
-	case 1:
-		return hidden_address(h);
-	case 2:
-		return NO_RAM + (random_64(h) & 0xff000);
-	case 3:
-		return FAR_ADDRESS;
-	case 4:
-		return random_once_in(h, 2) ? VGA_MEMORY : FRAME_BUFFER;
-	case 5:
-		return BIT(facts.physical_bits - 1);
-	default:
-		break;
-	}
-	page = (unsigned int)random_below(h, PLAY_KEPT);
-	if (page < PLAY_REGIONS)
-		return world_page(of, page);
-	if (is_aligned(world_page(of, page), PAGE_SIZE_2M))
-		page++;
-	return world_page(of, page) | EPT_LEAF;
-}
-
-/* No code in device memory or where nothing is: the emulator stops at a fetch from there. */
-static u64 without_code(u64 entry)
-{
-	u64 frame = entry & EPT_ADDRESS;
-
-	return frame < MIB || frame >= NO_RAM ? entry & ~(u64)EPT_EXECUTE : entry;
-}
-
-static u64 any_ept_entry(struct hostile *h, const struct hostile *of)
-{
-	u64 r = random_64(h);
-
-	switch (r & 15) {
-	case 0:
-		return 0;
-	case 1: /* reserved bits */
-		return ept_frame(h, of) | EPT_RWX | WB | BIT(52 - 1 - (r >> 8 & 7));
-	case 2: /* write without read, or a reserved memory type */
-		return ept_frame(h, of) | (r >> 4 & 7) | (r >> 8 & 0x38);
-	case 3:
-		return align_down(hidden_address(h), PAGE_SIZE_2M * 8) | EPT_RWX | WB | EPT_LEAF;
-	case 4:
-		return NO_RAM | EPT_RWX | WB | EPT_LEAF;
-	case 5:
-		return BIOS_ROM | EPT_READ | EPT_EXECUTE | WB;
-	case 6:
-		return (r & ~low_bits(12) & BIT(63)) | ept_frame(h, of) | EPT_RWX;
-	default:
-		return ept_frame(h, of) | (r >> 4 & 7) | (r >> 7 & 1 ? EPT_RWX : 0) | WB;
-	}
-}
-
-static u64 ept_entry(struct hostile *h, const struct hostile *of)
-{
-	return without_code(any_ept_entry(h, of));
-}
-
-static void map_page(struct hostile *h, u64 address)
-{
-	u64 *pd = table(h, PLAY_EPT_PML4 + 2), *pt;
-	unsigned int first = (unsigned int)((uptr)h->play / PAGE_SIZE_2M);
-	unsigned int index = (unsigned int)(address / PAGE_SIZE_2M);
-
-	pt = table(h, PLAY_EPT_TABLES + index - first);
-	pd[index] = (uptr)pt | EPT_RWX;
-	pt[address / PAGE_SIZE % ENTRIES] = address | EPT_RWX | WB;
-}
-
-/* The way to the playground and to the window. */
-static void link_ept(struct hostile *h)
-{
-	u64 *pd = table(h, PLAY_EPT_PML4 + 2);
-
-	table(h, PLAY_EPT_PML4)[0] = world_page(h, PLAY_EPT_PML4 + 1) | EPT_RWX;
-	table(h, PLAY_EPT_PML4 + 1)[0] = (uptr)pd | EPT_RWX;
-	for (unsigned int i = 0; i < PLAY_REGIONS; i++)
-		map_page(h, world_page(h, i));
-	pd[HOSTILE_WINDOW / PAGE_SIZE_2M] = world_page(h, PLAY_EPT_WINDOW) | EPT_RWX;
-}
-
-static void build_ept(struct hostile *h)
-{
-	u64 *window = table(h, PLAY_EPT_WINDOW), *other = table(h, PLAY_EPT_OTHER);
-
-	memset(table(h, PLAY_EPT_PML4), 0, (PLAY_EPT_WINDOW - PLAY_EPT_PML4) * PAGE_SIZE);
-	link_ept(h);
-	for (unsigned int i = 0; i < ENTRIES; i++)
-		window[i] = ept_entry(h, h);
-	for (unsigned int i = 0; i < 8; i++)
-		other[i] = ept_entry(h, h);
-	other[0] = table(h, PLAY_EPT_PML4)[0];
-}
-
-static void build_l2_paging(struct hostile *h)
-{
-	u64 *pml4 = table(h, PLAY_L2_PAGING), *pdpt = pml4 + ENTRIES, *pd = pdpt + ENTRIES;
+	u64 *pml4 = world_table(h, PLAY_L2_PAGING), *pdpt = pml4 + ENTRIES, *pd = pdpt + ENTRIES;
 	u64 *pae = pd + ENTRIES;
 	u32 *plain = (u32 *)(pae + ENTRIES);
 
@@ -241,10 +86,10 @@ static void build_l2_paging(struct hostile *h)
 static void build_l2_tables(struct hostile *h)
 {
 	u64 tss = world_page(h, PLAY_GDT) + TSS_OFFSET;
-	u64 *idt = table(h, PLAY_IDT), *idt32 = table(h, PLAY_IDT32);
+	u64 *idt = world_table(h, PLAY_IDT), *idt32 = world_table(h, PLAY_IDT32);
 	u8 *handlers = h->play + PLAY_HANDLERS * PAGE_SIZE;
 
-	memcpy(table(h, PLAY_GDT), gdt, GDT_BYTES);
+	memcpy(world_table(h, PLAY_GDT), gdt, GDT_BYTES);
 	memset((void *)(uptr)tss, 0, TSS_BYTES);
 	*(u64 *)(uptr)(tss + 4) = world_page(h, PLAY_DATA);
 	for (unsigned int v = 0; v < 256; v++) {
@@ -279,17 +124,17 @@ static bool port_is_harmless(u32 byte_of_bitmap)
 
 static void build_bitmaps(struct hostile *h)
 {
-	u8 *msr = (u8 *)table(h, PLAY_MSR_BITMAP);
+	u8 *msr = (u8 *)world_table(h, PLAY_MSR_BITMAP);
 	u64 r = random_64(h);
 
 	memset(msr, r & 1 ? 0 : (u8)(r >> 8), PAGE_SIZE);
 	keep_msrs(msr);
-	memset(table(h, PLAY_IO_BITMAPS), 0xff, 2 * PAGE_SIZE);
-	memset((u8 *)table(h, PLAY_IO_BITMAPS) + 0x80 / 8, (u8)(r >> 16), 2);
-	memset(table(h, PLAY_VMREAD_BITMAP), (u8)(r >> 24), PAGE_SIZE);
-	memset(table(h, PLAY_VMWRITE_BITMAP), (u8)(r >> 32), PAGE_SIZE);
+	memset(world_table(h, PLAY_IO_BITMAPS), 0xff, 2 * PAGE_SIZE);
+	memset((u8 *)world_table(h, PLAY_IO_BITMAPS) + 0x80 / 8, (u8)(r >> 16), 2);
+	memset(world_table(h, PLAY_VMREAD_BITMAP), (u8)(r >> 24), PAGE_SIZE);
+	memset(world_table(h, PLAY_VMWRITE_BITMAP), (u8)(r >> 32), PAGE_SIZE);
 	for (unsigned int i = 0; i < 64; i++)
-		table(h, PLAY_EPTP_LIST)[i] = world_eptp(h);
+		world_table(h, PLAY_EPTP_LIST)[i] = world_eptp(h);
 }
 
 /* MSRs that lists may load with any of these values at any time, also those of exits. */
@@ -309,7 +154,7 @@ static u64 list_index(struct hostile *h, bool store)
 
 static void fill_list(struct hostile *h, unsigned int page)
 {
-	u64 *list = table(h, page);
+	u64 *list = world_table(h, page);
 
 	for (unsigned int i = 0; i < LIST_ENTRIES; i++) {
 		list[i * 2] = list_index(h, page == PLAY_LIST_EXIT_STORE);
@@ -344,7 +189,7 @@ static void bend_entry_list(struct hostile *h, u64 *list)
 void world_bend_list(struct hostile *h, struct hostile *of)
 {
 	unsigned int page = PLAY_LIST_ENTRY_LOAD + (unsigned int)random_below(h, 3);
-	u64 *list = table(of, page), i = random_below(h, LIST_ENTRIES);
+	u64 *list = world_table(of, page), i = random_below(h, LIST_ENTRIES);
 
 	if (page == PLAY_LIST_ENTRY_LOAD && random_once_in(h, 2)) {
 		bend_entry_list(h, list);
@@ -357,7 +202,8 @@ void world_bend_list(struct hostile *h, struct hostile *of)
 
 void world_bend_bitmap(struct hostile *h, struct hostile *of)
 {
-	u8 *msr = (u8 *)table(of, PLAY_MSR_BITMAP), *io = (u8 *)table(of, PLAY_IO_BITMAPS);
+	u8 *msr = (u8 *)world_table(of, PLAY_MSR_BITMAP),
+	   *io = (u8 *)world_table(of, PLAY_IO_BITMAPS);
 	u32 at = (u32)random_below(h, PAGE_SIZE);
 
 	switch (random_below(h, 6)) {
@@ -366,51 +212,19 @@ void world_bend_bitmap(struct hostile *h, struct hostile *of)
 			io[0x80 / 8 + (at & 1)] = (u8)random_64(h);
 		break;
 	case 1:
-		((u8 *)table(of, PLAY_VMREAD_BITMAP))[at] = (u8)random_64(h);
+		((u8 *)world_table(of, PLAY_VMREAD_BITMAP))[at] = (u8)random_64(h);
 		break;
 	case 2:
-		((u8 *)table(of, PLAY_VMWRITE_BITMAP))[at] = (u8)random_64(h);
+		((u8 *)world_table(of, PLAY_VMWRITE_BITMAP))[at] = (u8)random_64(h);
 		break;
 	case 3:
-		table(of, PLAY_EPTP_LIST)[at % 64] = eptp_in(h, of);
+		world_table(of, PLAY_EPTP_LIST)[at % 64] = world_eptp_in(h, of);
 		break;
 	default:
 		/* the bytes of the kept write bits are left alone: no moment without them */
 		if (at < 2048 || at >= 2048 + 0x900 / 8)
 			msr[at] = (u8)random_64(h);
 		break;
-	}
-}
-
-static void remember(struct hostile *h, u64 *at)
-{
-	if (h->undos < HOSTILE_UNDO)
-		h->undo[h->undos++] = (struct undo){ at, *at };
-}
-
-void world_bend_ept(struct hostile *h, struct hostile *of)
-{
-	unsigned int page = PLAY_EPT_PML4 + (unsigned int)random_below(h, 10);
-	u64 index = random_below(h, 4) ? random_below(h, ENTRIES) : random_below(h, 8);
-	u64 *at;
-
-	/* mostly an entry that is in use */
-	if (page >= PLAY_EPT_TABLES && page < PLAY_EPT_WINDOW && !random_once_in(h, 4))
-		index = (world_page(of, 0) / PAGE_SIZE + random_below(h, PLAY_PAGES)) % ENTRIES;
-	if (page == PLAY_EPT_PML4 + 1 && !random_once_in(h, 4))
-		index = 0;
-	at = &table(of, page)[index];
-	if (h == of)
-		remember(h, at);
-	*at = random_once_in(h, 4) ? without_code(*at ^ BIT(random_below(h, 9))) : ept_entry(h, of);
-}
-
-void world_undo(struct hostile *h)
-{
-	while (h->undos) {
-		struct undo *u = &h->undo[--h->undos];
-
-		*u->at = u->old;
 	}
 }
 
@@ -441,43 +255,18 @@ void world_bend_region(struct hostile *h, struct hostile *of)
 	}
 }
 
-u64 world_window_to_hidden(struct hostile *h)
-{
-	world_undo(h);
-	link_ept(h);
-	build_l2_paging(h);
-	table(h, PLAY_EPT_WINDOW)[0] = hidden_address(h) | EPT_RWX | WB;
-	return HOSTILE_WINDOW;
-}
-
-bool world_window_stands(const struct hostile *h)
-{
-	const u64 *pd = table(h, PLAY_EPT_PML4 + 2);
-	u64 code = world_page(h, PLAY_CODE), entry = table(h, PLAY_EPT_WINDOW)[0];
-	const u64 *pt = (const u64 *)(uptr)(pd[code / PAGE_SIZE_2M] & EPT_ADDRESS);
-
-	return (table(h, PLAY_EPT_PML4)[0] & EPT_ADDRESS) == world_page(h, PLAY_EPT_PML4 + 1) &&
-	       (table(h, PLAY_EPT_PML4 + 1)[0] & EPT_ADDRESS) == (uptr)pd &&
-	       (pd[HOSTILE_WINDOW / PAGE_SIZE_2M] & EPT_ADDRESS) ==
-		       world_page(h, PLAY_EPT_WINDOW) &&
-	       (uptr)pt >= world_page(h, PLAY_EPT_TABLES) &&
-	       (uptr)pt < world_page(h, PLAY_EPT_WINDOW) &&
-	       (pt[code / PAGE_SIZE % ENTRIES] & EPT_ADDRESS) == code &&
-	       (entry & EPT_ADDRESS) - hostile_hidden_base < hostile_hidden_size;
-}
-
 void world_rebuild(struct hostile *h)
 {
 	h->undos = 0;
-	build_ept(h);
-	build_l2_paging(h);
+	world_build_ept(h);
+	world_build_l2_paging(h);
 	build_l2_tables(h);
 	build_bitmaps(h);
 	for (unsigned int i = 0; i < 3; i++)
 		fill_list(h, PLAY_LIST_ENTRY_LOAD + i);
 	for (unsigned int i = PLAY_REGIONS; i < PLAY_REGIONS_END; i++)
 		*(u32 *)(uptr)world_page(h, i) = (u32)field_get(facts.basic, VMX_BASIC_REVISION);
-	memset(table(h, PLAY_VE), 0, 3 * PAGE_SIZE);
+	memset(world_table(h, PLAY_VE), 0, 3 * PAGE_SIZE);
 }
 
 /* What the golden state of lhv leads to in L1's memory leads to the playground. */
@@ -498,7 +287,7 @@ static void move_template(struct hostile *h, enum l2_mode mode, u64 *want)
 		want[VMCS_INDEX_guest_idtr_limit] = 256 * 8 - 1;
 	}
 	for (unsigned int i = 0; mode == L2_PAE && i < 4; i++)
-		want[VMCS_INDEX_guest_pdpte0 + i] = table(h, PLAY_L2_PAGING + 3)[i];
+		want[VMCS_INDEX_guest_pdpte0 + i] = world_table(h, PLAY_L2_PAGING + 3)[i];
 	want[VMCS_INDEX_guest_rip] = world_page(h, PLAY_CODE);
 	want[VMCS_INDEX_guest_rsp] = world_page(h, PLAY_STACK + 1) - 64;
 	if (mode == L2_REAL || mode == L2_V86)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // clang-format off
-/* sources: nested/ept02/tracker.c xmhf/memory/ept01.c xmhf/memory/mtrr.c xmhf/memory/page_pool.c
+/* sources: nested/ept02/tracker.c xmhf/memory/ept01.c xmhf/memory/ept01_default.c xmhf/memory/ept01_override.c xmhf/memory/ept01_tables.c
+ * xmhf/memory/mtrr.c xmhf/memory/page_pool.c
  * xmhf/test/fake_physmap.c */
 // clang-format on
 /*

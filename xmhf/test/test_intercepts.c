@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // clang-format off
-/* sources: xmhf/vmx/vmcs01.c xmhf/memory/ept01.c xmhf/memory/mtrr.c
+/* sources: xmhf/vmx/vmcs01.c xmhf/memory/ept01.c xmhf/memory/ept01_default.c xmhf/memory/ept01_override.c xmhf/memory/ept01_tables.c
+ * xmhf/memory/mtrr.c
  * xmhf/memory/page_pool.c xmhf/test/fake_physmap.c */
 // clang-format on
 /* What a hypapp asks for: lists and bitmaps, rights of memory, and that all CPUs are told. */
