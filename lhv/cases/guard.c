@@ -10,6 +10,10 @@
 #define SIGNATURE_EBX 0x66686d78u /* CPUID.40000000H */
 #define GUARD_ID      4
 
+#define COUNTERS 2
+
+#define RAM_AS_LARGE_PAGES 0x3000000u /* nobody uses it */
+
 static u32 page[1024] __attribute__((aligned(4096)));
 
 bool guard_is_there(void)
@@ -82,6 +86,32 @@ static void memory_of_l1(void)
 	check_eq(before, guard_count(0), "and not counted");
 }
 
+static uptr free_pages_of_l0(void)
+{
+	return hypercall_2(COUNTERS, 6, 0).bx;
+}
+
+/* Rights of one page take L0 a page for a table; when they end L0 has it back. */
+static void large_pages(void)
+{
+	uptr before;
+	const u8 *first = (const u8 *)(uptr)RAM_AS_LARGE_PAGES;
+
+	if (!guard_is_there())
+		return;
+	before = free_pages_of_l0();
+	for (unsigned int i = 0; i < 3; i++) {
+		case_step("time %u", i);
+		guard_protect(first + 3 * PAGE_SIZE, EPT_READ, PASS);
+		guard_protect(first + 5 * PAGE_SIZE, EPT_READ, PASS);
+		check_eq(before - 1, free_pages_of_l0(), "a table");
+		guard_protect(first + 5 * PAGE_SIZE, EPT_RWX, PASS);
+		check_eq(before - 1, free_pages_of_l0(), "which one page still needs");
+		guard_protect(first + 3 * PAGE_SIZE, EPT_RWX, PASS);
+		check_eq(before, free_pages_of_l0(), "and none");
+	}
+}
+
 static void port_in(void *value)
 {
 	*(u32 *)value = inl(GUARD_PORT);
@@ -152,6 +182,7 @@ static void cpuid_of_l1(void)
 
 static const struct lhv_case cases[] = {
 	{ .name = "l1/memory", .run = memory_of_l1 },
+	{ .name = "l1/large-pages", .run = large_pages },
 	{ .name = "l1/port", .run = port_of_l1 },
 	{ .name = "l1/msr", .run = msr_of_l1 },
 	{ .name = "l1/cpuid", .run = cpuid_of_l1 },

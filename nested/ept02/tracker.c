@@ -64,6 +64,11 @@ static void unlink_page(struct tracked *t)
 	*link = t->next;
 }
 
+static void set_armed(struct tracked *t, bool armed)
+{
+	__atomic_store_n(&t->armed, armed, __ATOMIC_RELEASE);
+}
+
 static struct tracked *take_record(void)
 {
 	struct tracked *t;
@@ -77,7 +82,9 @@ static struct tracked *take_record(void)
 	any_untraced = true;
 	t = &pages[hand++ % TRACKED_PAGES];
 	unlink_page(t);
-	ept01_page_release((u64 *)(uptr)t->entry);
+	/* Who asks without the lock must not believe the entry of a table that is going. */
+	set_armed(t, false);
+	ept01_page_release(&machine.ept, l1pa(t->page));
 	return t;
 }
 
@@ -126,11 +133,6 @@ static void recall(struct tracked *t)
 		ept01_recall(&machine.ept, l1pa(t->page));
 }
 
-static void set_armed(struct tracked *t, bool armed)
-{
-	__atomic_store_n(&t->armed, armed, __ATOMIC_RELEASE);
-}
-
 /*
  * Notes all writes since the last time; arms what was written.  Until all CPUs have forgotten, a
  * page is not armed, so that who asks meanwhile without the lock comes here and waits for it; its
@@ -151,6 +153,7 @@ static void harvest(void)
 	if (!found)
 		return;
 	ept01_flush_all_cpus();
+	ept01_flushed(&machine.ept);
 	last_written = ++now;
 	for (u32 i = 0; i < used; i++) {
 		if (pages[i].armed)

@@ -26,6 +26,7 @@ struct machine machine;
 
 static u64 entries[PAGES]; /* of EPT01; 0: the page has none */
 static bool is_dirty_cached[CPUS][PAGES];
+static unsigned int held; /* entries that were given away */
 static bool has_flags, is_locked;
 static unsigned int flushes, locks;
 
@@ -39,7 +40,10 @@ u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page)
 {
 	(void)ept;
 	ok(is_locked, "EPT01 is changed under its lock");
-	return entries[page.v / PAGE_SIZE] ? &entries[page.v / PAGE_SIZE] : NULL;
+	if (!entries[page.v / PAGE_SIZE])
+		return NULL;
+	held++;
+	return &entries[page.v / PAGE_SIZE];
 }
 
 void ept01_lock(void)
@@ -92,9 +96,12 @@ void ept01_recall(struct ept01 *ept, l1pa_t page)
 	ok(false, "nothing to recall");
 }
 
-void ept01_page_release(u64 *entry)
+/* The last one joins the pages: its table waits for a flush. */
+void ept01_page_release(struct ept01 *ept, l1pa_t page)
 {
-	ok(entry >= entries && entry < entries + PAGES, "an entry of EPT01");
+	ok(is_locked, "EPT01 is changed under its lock");
+	ok(page.v < PAGES * PAGE_SIZE && held, "an entry of EPT01");
+	ept->evicted_count += --held == 0;
 }
 
 bool ept01_change(const struct ept01 *ept, u64 generation, struct ept01_range *out)
@@ -115,7 +122,7 @@ enum ept01_result ept01_map_on_demand(struct ept01 *ept, l1pa_t address)
 
 void ept01_flushed(struct ept01 *ept)
 {
-	(void)ept;
+	ept->evicted_count = 0;
 	flushed_calls++;
 }
 
@@ -282,6 +289,7 @@ static void test_lower(void)
 	ok(ept02_lower_lookup(address_of(9), &out), "mapped on demand");
 	is_found = false;
 	on_demand_calls = 0;
+	flushed_calls = 0;
 	on_demand[0] = EPT01_FLUSH;
 	on_demand[1] = EPT01_DONE;
 	ok(ept02_lower_lookup(address_of(9), &out) && flushed_calls == 1, "after an eviction");

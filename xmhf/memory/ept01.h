@@ -7,7 +7,8 @@
  * RAM and everything below 4 GiB is mapped eagerly; what lies above (64-bit devices) is mapped
  * when L1 touches it.  Every table can be built again from the MTRRs, except those that
  * hold an override (a permission or page set by L0 or a hypapp): when the pool runs out,
- * the others are evicted.  So mapping never fails for want of memory.
+ * the others are evicted.  So mapping never fails for want of memory.  Large pages that were split
+ * for overrides are put together again when the last of these ends.
  *
  * Rules: the caller holds one lock around every call.  After a call that changed
  * `generation`, or returned EPT01_FLUSH, every CPU must execute INVEPT before its old
@@ -103,7 +104,7 @@ u64 ept01_pointer(const struct ept01 *ept);
 /** Maps the largest possible page at @address, after an EPT violation there. */
 enum ept01_result ept01_map_on_demand(struct ept01 *ept, l1pa_t address);
 
-/** Tells that every CPU executed INVEPT after EPT01_FLUSH: evicted tables become free pages. */
+/** Tells that every CPU executed INVEPT: tables evicted before become free pages. */
 void ept01_flushed(struct ept01 *ept);
 
 /** Overrides the rights of the 4 KiB page at @page; @rights 0 takes it away. */
@@ -121,8 +122,11 @@ enum ept01_result ept01_map_page(struct ept01 *ept, l1pa_t page, hpa_t to, u64 r
  */
 u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page);
 
-/** Gives back an @entry of ept01_page_entry(), which may be asked for again. */
-void ept01_page_release(u64 *entry);
+/**
+ * Gives back the entry of ept01_page_entry() for @page, which may be asked for again.  Where no
+ * page needs an entry of its own any more, one of a large page takes the place of their table.
+ */
+void ept01_page_release(struct ept01 *ept, l1pa_t page);
 
 /**
  * As ept01_walk(), and notes that somebody else's tables lead past EPT01 to the page of EPT01, of
@@ -152,7 +156,7 @@ bool ept01_override(const struct ept01 *ept, l1pa_t address, u64 *rights);
 /** A new generation in which EPT01 itself is as it was, for whoever depends on more than it. */
 void ept01_announce(struct ept01 *ept);
 
-/** Ends any override of the 4 KiB page at @page. */
+/** Ends any override of the 4 KiB page at @page; as ept01_page_release(), makes large pages. */
 void ept01_restore(struct ept01 *ept, l1pa_t page);
 
 /**

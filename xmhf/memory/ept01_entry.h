@@ -123,6 +123,12 @@ bool ept01_take_page(struct ept01 *ept, hpa_t *page);
 void ept01_split(u64 *entry, unsigned int level, hpa_t child);
 
 /**
+ * Makes large pages of the tables above @address that say no more than a large page would.
+ * Translations stay as they are, so this is no change; the tables wait for ept01_flushed().
+ */
+void ept01_join(struct ept01 *ept, u64 address);
+
+/**
  * The pool has not the @wanted pages: evicts what was mapped on demand and, if that is not
  * enough, all that can be evicted.  Returns EPT01_FLUSH or EPT01_FULL.
  */

@@ -121,9 +121,13 @@ u64 *ept01_page_entry(struct ept01 *ept, l1pa_t page)
 	return entry;
 }
 
-void ept01_page_release(u64 *entry)
+void ept01_page_release(struct ept01 *ept, l1pa_t page)
 {
+	unsigned int level;
+	u64 *entry = ept01_find_entry(ept, page.v, &level);
+
 	__atomic_and_fetch(entry, ~PINNED, __ATOMIC_RELAXED);
+	ept01_join(ept, page.v);
 }
 
 bool ept01_is_lent(const u64 *entry)
@@ -155,4 +159,5 @@ void ept01_restore(struct ept01 *ept, l1pa_t page)
 	ept01_make_leaf(ept, page.v, 1, &leaf);
 	set_entry(entry, leaf | kept_bits(*entry));
 	ept01_note_change(ept, page.v, PAGE_SIZE);
+	ept01_join(ept, page.v);
 }

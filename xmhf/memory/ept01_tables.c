@@ -50,6 +50,55 @@ static void push_evicted(struct ept01 *ept, hpa_t table)
 	ept->evicted_count++;
 }
 
+/* Flags in entries that are not a translation's. */
+#define FLAGS (EPT_ACCESSED | EPT_DIRTY | LENT)
+
+/* Claim: @table says what @leaf of @level would, its flags aside, which are gathered in @flags. */
+static bool says_the_same(hpa_t table, u64 leaf, unsigned int level, u64 *flags)
+{
+	u64 first = level == 2 ? leaf & ~EPT_LEAF : leaf;
+
+	*flags = 0;
+	for (u64 i = 0; i < ENTRIES; i++) {
+		u64 entry = entries_of(table)[i];
+
+		if ((entry & ~FLAGS) != first + i * size_of_level(level - 1))
+			return false;
+		*flags |= entry & FLAGS;
+	}
+	return true;
+}
+
+/* The entry of @level for @address; NULL where a larger page, or nothing, is. */
+static u64 *entry_at(const struct ept01 *ept, u64 address, unsigned int level)
+{
+	u64 *entry = entry_of(ept->root, address, TOP_LEVEL);
+
+	for (unsigned int l = TOP_LEVEL; l > level; l--) {
+		if (!is_table(*entry, l))
+			return NULL;
+		entry = entry_of(table_of(*entry), address, l - 1);
+	}
+	return entry;
+}
+
+void ept01_join(struct ept01 *ept, u64 address)
+{
+	for (unsigned int level = 2; level < TOP_LEVEL; level++) {
+		u64 *entry = entry_at(ept, address, level), leaf, flags;
+		hpa_t table;
+
+		if (!entry || !is_table(*entry, level) ||
+		    !ept01_make_leaf(ept, address, level, &leaf))
+			return;
+		table = table_of(*entry);
+		if (!says_the_same(table, leaf, level, &flags))
+			return;
+		set_entry(entry, leaf | flags);
+		push_evicted(ept, table);
+	}
+}
+
 /*
  * Unlinks from @table, for addresses from @base on, the tables that lie at or above @from and
  * hold no override and no pinned entry.  Returns whether @table itself is such a table now.
@@ -79,7 +128,7 @@ static bool evict_below(struct ept01 *ept, hpa_t table, u64 base, unsigned int l
 
 enum ept01_result ept01_run_out(struct ept01 *ept, unsigned int wanted)
 {
-	if (ept->evicted_count)
+	if (ept->evicted_count && ept01_free_pages(ept) + ept->evicted_count >= wanted)
 		return EPT01_FLUSH;
 	evict_below(ept, ept->root, 0, TOP_LEVEL, ept->eager_end);
 	if (ept01_free_pages(ept) + ept->evicted_count < wanted)
@@ -95,7 +144,7 @@ void ept01_flushed(struct ept01 *ept)
 	while (ept->evicted_count) {
 		hpa_t table = ept->evicted;
 
-		ept->evicted = hpa(entries_of(table)[0]);
+		ept->evicted = table_of(entries_of(table)[0]); /* the rest may be a late flag */
 		ept->evicted_count--;
 		page_pool_free(ept->pool, table);
 		ept->pages--;

@@ -4,6 +4,7 @@
  * xmhf/memory/mtrr.c xmhf/memory/page_pool.c xmhf/test/fake_physmap.c */
 // clang-format on
 /* EPT01: what each address leads to, before and after its entries changed. */
+#include "xmhf/memory/ept01_entry.h"
 #include "xmhf/test/ept01_world.h"
 
 static void test_build(u64 caps, u64 largest)
@@ -114,7 +115,7 @@ static void test_permission(void)
 	generation = ept.generation;
 	ept01_restore(&ept, l1pa(5 * GIB + 0x5000));
 	ok(ept.generation > generation, "generation");
-	is_walk(5 * GIB + 0x5000, 5 * GIB + 0x5000, 7, 4096, MEMORY_TYPE_WB);
+	is_walk(5 * GIB + 0x5000, 5 * GIB + 0x5000, 7, GIB, MEMORY_TYPE_WB);
 	generation = ept.generation;
 	ept01_restore(&ept, l1pa(5 * GIB + 0x5000));
 	is_u64(ept.generation, generation, "nothing to restore");
@@ -177,7 +178,7 @@ static void test_map_page(void)
 	is_walk(0xfee00008, 0x12345008, 7, 4096, MEMORY_TYPE_WB);
 	is_walk(0xfee01008, 0xfee01008, 7, 4096, MEMORY_TYPE_UC);
 	ept01_restore(&ept, l1pa(0xfee00000));
-	is_walk(0xfee00008, 0xfee00008, 7, 4096, MEMORY_TYPE_UC);
+	is_walk(0xfee00008, 0xfee00008, 7, GIB, MEMORY_TYPE_UC);
 
 	is_u64(ept01_map_page(&ept, l1pa(L0_BASE), hpa(0x5000), 1, MEMORY_TYPE_WB), EPT01_DONE,
 	       "a hidden page can lead elsewhere");
@@ -231,10 +232,109 @@ static void test_page_entry_flags(void)
 	entry = ept01_page_entry(&ept, page);
 	ept01_set_permission(&ept, page, EPT_READ);
 	ok(*entry & EPT_DIRTY, "a change of an entry that somebody holds: perhaps written");
-	ept01_page_release(entry);
-	ept01_restore(&ept, page);
-	ok(!(*entry & EPT_DIRTY), "of one given back: nobody asks");
+	ept01_page_release(&ept, page);
+	ok(*entry & EPT_DIRTY, "one given back keeps it");
+	ept01_set_permission(&ept, page, EPT_READ | EPT_EXECUTE);
+	ok(!(*entry & EPT_DIRTY), "until it changes: nobody asks");
 	ok(ept01_page_entry(&ept, page) == entry, "it can be had again");
+}
+
+/* What a CPU that has cached the way to @table, of 4 KiB pages from @base on, still finds there. */
+static bool is_stale_but_right(const u64 *table, u64 base)
+{
+	bool right = !(table[0] & 7) || (table[0] & EPT_ADDRESS) == base;
+
+	for (u64 i = 1; i < 512; i++)
+		right &= (table[i] & EPT_ADDRESS) == base + i * 4096 && (table[i] & 7) == 7;
+	return right;
+}
+
+/* The entry that is large again, with the flags of its parts; then pieces again. */
+static void check_flags_of_large(u64 base)
+{
+	unsigned int level;
+	u64 entry = *ept01_find_entry(&ept, base, &level);
+
+	is_u64(level, 2, "2 MiB");
+	is_u64(entry & (EPT_ACCESSED | EPT_DIRTY | LENT), EPT_ACCESSED | EPT_DIRTY | LENT,
+	       "with the flags of all parts");
+	is_u64(entry & (PINNED | OVERRIDDEN), 0, "and no others");
+	ok(ept01_is_lent(ept01_page_entry(&ept, l1pa(base))), "which they inherit");
+	ept01_page_release(&ept, l1pa(base));
+}
+
+static void test_join(void)
+{
+	const u64 base = 0x600000;
+	struct ept01_translation t;
+	u64 *first, *second, generation, *table;
+	unsigned int used, free;
+
+	start(POOL_PAGES);
+	settings.ept_vpid &= ~EPT_CAP_1G;
+	build();
+	free = pool.free;
+	first = ept01_page_entry(&ept, l1pa(base + 0x3000));
+	second = ept01_page_entry(&ept, l1pa(base + 0x5000));
+	table = first - 3;
+	used = pool.free;
+	generation = ept.generation;
+	is_u64(used, free - 1, "a table for both");
+	*first |= EPT_ACCESSED;
+	second[3] |= EPT_DIRTY;
+	ept01_lend(&ept, l1pa(base + 0x9000), &t);
+	ept01_page_release(&ept, l1pa(base + 0x3000));
+	is_u64(walk(base).size, 4096, "one of two is given back");
+	ept01_page_release(&ept, l1pa(base + 0x5000));
+	is_walk(base + 0x3123, base + 0x3123, 7, 2 * MIB, MEMORY_TYPE_WB);
+	is_u64(ept.generation, generation, "no translation has changed");
+	ok(pool.free == used && ept.evicted_count == 1 && pool_is_whole(), "the table waits");
+	ok(is_stale_but_right(table, base), "for CPUs that still walk it");
+	ept01_set_permission(&ept, l1pa(0x900000), EPT_READ);
+	ok(is_stale_but_right(table, base), "whatever else is split meanwhile");
+	ept01_restore(&ept, l1pa(0x900000));
+	table[0] |= EPT_DIRTY; /* such a CPU is late */
+	ept01_flushed(&ept);
+	ok(pool.free == free && pool_is_whole(), "then it is free");
+	check_flags_of_large(base);
+	ept01_flushed(&ept);
+	is_u64(pool.free, free, "free again");
+}
+
+/* Up to the largest page, and not while something in it differs. */
+static void test_join_not(void)
+{
+	const u64 base = 5 * GIB;
+	unsigned int free;
+
+	start(POOL_PAGES);
+	build();
+	free = pool.free;
+	ept01_page_entry(&ept, l1pa(base + 0x3000));
+	ept01_set_permission(&ept, l1pa(base + 0x4000), EPT_READ);
+	ept01_page_release(&ept, l1pa(base + 0x3000));
+	is_u64(walk(base).size, 4096, "not with other rights in it");
+	ept01_map_page(&ept, l1pa(base + 0x5000), hpa(base + 0x5000), 7, MEMORY_TYPE_WB);
+	ept01_restore(&ept, l1pa(base + 0x4000));
+	is_u64(walk(base).size, 4096, "nor with a page of its own, to the same place");
+	ept01_page_entry(&ept, l1pa(base + 2 * MIB));
+	ept01_restore(&ept, l1pa(base + 0x5000));
+	is_u64(walk(base).size, 2 * MIB, "2 MiB");
+	ept01_page_release(&ept, l1pa(base + 2 * MIB));
+	is_u64(walk(base).size, GIB, "1 GiB");
+	ept01_flushed(&ept);
+	ok(pool.free == free && pool_is_whole(), "no page is lost");
+
+	ept01_page_entry(&ept, l1pa(0x9000));
+	ept01_page_release(&ept, l1pa(0x9000));
+	is_u64(walk(0).size, 4096, "not where memory types differ");
+	ept01_set_permission(&ept, l1pa(L0_BASE + L0_SIZE), EPT_READ);
+	ept01_restore(&ept, l1pa(L0_BASE + L0_SIZE));
+	is_u64(walk(L0_BASE + L0_SIZE).size, 4096, "nor around L0's memory");
+	ept01_set_permission(&ept, l1pa(100 * GIB), EPT_READ);
+	ept01_restore(&ept, l1pa(100 * GIB));
+	ok(!walk(100 * GIB + 4096).present, "nor where most of it is absent");
+	ok(all_default(false), "all the rest is as before");
 }
 
 static void test_lending(void)
@@ -283,6 +383,8 @@ int main(void)
 	test_map_page();
 	test_retype();
 	test_page_entry_flags();
+	test_join();
+	test_join_not();
 	test_lending();
 	fake_physmap_reset();
 	return tap_end();

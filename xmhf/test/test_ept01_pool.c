@@ -7,6 +7,7 @@
  * EPT01 with little memory for its tables: eviction, what may not be evicted, and random changes
  * with a model of what each page should be.
  */
+#include "xmhf/memory/ept01_entry.h"
 #include "xmhf/test/ept01_world.h"
 
 /* Repeats an operation until it needs no eviction; counts evictions. */
@@ -203,6 +204,26 @@ static struct model {
 	u64 to, rights, type;
 } model[PLACES];
 
+/* Entries that it was given for their flags. */
+static u64 *held[PLACES];
+
+static void hold_or_release(unsigned int i)
+{
+	if (held[i]) {
+		ept01_page_release(&ept, l1pa(place[i]));
+		held[i] = NULL;
+	} else {
+		held[i] = ept01_page_entry(&ept, l1pa(place[i]));
+	}
+}
+
+static bool is_held_still(unsigned int i)
+{
+	unsigned int level;
+
+	return !held[i] || ept01_find_entry(&ept, place[i], &level) == held[i];
+}
+
 static bool is_overridden(u64 page)
 {
 	for (unsigned int i = 0; i < PLACES; i++)
@@ -290,13 +311,17 @@ static void test_random(unsigned int pages, u64 caps)
 				 : ((u64)(i % 5) << 40 | (u64)(i % 3) << 31 | (u64)(i % 4) << 21 |
 				    (u64)i << 12);
 	memset(model, 0, sizeof(model));
+	memset(held, 0, sizeof(held));
 	flushes = 0;
 	for (unsigned int step = 0; step < 3000 && good; step++) {
 		unsigned int i = random32() % PLACES;
 
-		random_step(place[i], &model[i]);
+		if (random32() % 4)
+			random_step(place[i], &model[i]);
+		else
+			hold_or_release(i);
 		for (unsigned int j = 0; j < PLACES; j++)
-			if (!obeys(&model[j], place[j])) {
+			if (!obeys(&model[j], place[j]) || !is_held_still(j)) {
 				printf("# step %u, page %llx\n", step, place[j]);
 				good = false;
 			}

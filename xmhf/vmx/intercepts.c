@@ -199,6 +199,7 @@ bool hypapp_set_rights(u64 address, u64 size, u32 rights)
 		intercepts.pages += size / PAGE_SIZE;
 	done = set_pages(address, size, rights);
 	make_all_obey();
+	ept01_flushed(&machine.ept);
 	ept01_unlock();
 	return done;
 }
