@@ -3,11 +3,14 @@
 
 import gzip
 import io
+import re
 import tempfile
 import unittest
 from pathlib import Path
 
 import vmcs_samples as samples
+from test_vmcs_show import FIVE
+from test_vmcs_show import XMHF64 as XMHF64_LOG
 from vmcslib import reader, text
 from vmcslib.dump import Exits
 from vmcslib.errors import VmcsError
@@ -22,6 +25,11 @@ def parsed(words, source="log"):
         words = "\n".join(words) + "\n"
     data = words.encode() if isinstance(words, str) else words
     return reader.parse(text.lines_of(io.BufferedReader(io.BytesIO(data))), source)
+
+
+def bare(line: str) -> str:
+    """Without printk's time."""
+    return re.sub(r"^\[ *[0-9.]+\] ", "", line)
 
 
 class Tables(unittest.TestCase):
@@ -146,6 +154,35 @@ class Trouble(unittest.TestCase):
             changed = "\n".join(change(line) for line in samples.XEN.split("\n"))
             self.assertEqual(plain, parsed(changed).dumps[0].values)
 
+    MESSES = {
+        "CRLF": lambda lines: "\r\n".join(lines), "LF CR": lambda lines: "\n\r".join(lines), "CR": lambda lines: "\r".join(lines),
+        "dmesg -T": lambda lines: "\n".join(f"[Sat Nov 21 02:03:{n % 60:02} 2026] {bare(line)}" for n, line in enumerate(lines)),
+        "dmesg -T --time-format iso": lambda lines: "\n".join(f"2026-11-21T02:03:{n % 60:02},000{n % 1000:03}+00:00 {bare(line)}"
+                                                              for n, line in enumerate(lines)),
+        "journalctl": lambda lines: "\n".join(f"Nov 21 02:03:04 host kernel: {bare(line)}" for line in lines),
+        "levels": lambda lines: "\n".join(f"<6>{line}" for line in lines),
+        "(XEN)": lambda lines: "\n".join(f"(XEN) {line}" for line in lines),
+        "(XEN) with times": lambda lines: "\n".join(f"(XEN) [2026-11-21 02:03:04.123] {line.removeprefix('(XEN) ')}" for line in lines),
+        "ANSI": lambda lines: "\n".join(f"\x1b[32m{line}\x1b[0m" for line in lines),
+        "ANSI inside": lambda lines: "\n".join(line.replace("0x", "0x\x1b[1m") for line in lines),
+        "noise": lambda lines: "\n".join(f"{line}\nusb 1-1: new device = 0x12" for line in lines),
+        "mail": lambda lines: "\n".join(f"> {line}   " for line in lines), "NUL": lambda lines: "\n".join(f"\0{line}" for line in lines),
+        "grep -n": lambda lines: "\n".join(f"serial.txt:{n}:{line}" for n, line in enumerate(lines, 1)),
+        "upper case": lambda lines: "\n".join(re.sub(r"\b0x[0-9a-f]+", lambda m: "0x" + m[0][2:].upper(), line) for line in lines),
+        "UTF-16": lambda lines: "\n".join(lines).encode("utf-16"), "BOM": lambda lines: ("\ufeff" + "\n".join(lines)).encode(),
+    }
+
+    def test_real_logs_in_every_mess(self):
+        """Of each real log the same fields with the same values, however it was copied."""
+        logs = [path for path in sorted((ROOT / "logs").iterdir()) if parsed(path.read_text()).dumps] + [XMHF64_LOG]
+        self.assertGreater(len(logs), 7)
+        for path in logs:
+            lines = path.read_text().split("\n")
+            true = [(dump.values, dump.absent, dump.msr_areas) for dump in parsed("\n".join(lines)).dumps]
+            for name, mess in self.MESSES.items():
+                found = parsed(mess(lines)).dumps
+                self.assertEqual(true, [(dump.values, dump.absent, dump.msr_areas) for dump in found], f"{path.name}, {name}")
+
     def test_interleaved_cpus(self):
         one, two = samples.ours("failure02", 4, guest_rip=1), samples.ours("failure02", 5, guest_rip=2)
         mixed = [line for pair in zip(one, two) for line in pair]
@@ -158,6 +195,28 @@ class Trouble(unittest.TestCase):
                 "*** Control State ***", "PinBased=0000003f CPUBased=b6a065fa")]
         mixed = [line for pair in zip(thread("T10", 1), thread("T11", 2)) for line in pair]
         self.assertEqual([1, 2], [dump.get("guest_rip") for dump in parsed(mixed).dumps])
+
+    def test_two_cpus_that_print_at_once_without_a_caller(self):
+        """No value of one dump gets into the other; the lines are counted, each once."""
+        lines = [line for line in FIVE.read_text().splitlines() if not line.startswith("#")]
+        starts = [number for number, line in enumerate(lines) if "last attempted" in line]
+        one, two = lines[starts[0]:starts[1]], lines[starts[1]:starts[2]]
+        for late in (0, 1, 2, 7, 20, 30):
+            mixed = one[:late] + [line for pair in zip(one[late:], two) for line in pair] + two[len(one) - late:]
+            log = parsed(mixed)
+            true = parsed(one).dumps[0].values
+            # One line of the first may follow before its second "Guest State" is seen; then nobody knows.
+            self.assertLessEqual(set(log.dumps[0].values.items()) if log.dumps else set(), set(true.items()), late)
+            self.assertEqual(0, sum(len(dump.values) for dump in log.dumps[1:]), late)
+            self.assertLessEqual(log.unparsed_count + log.noise, log.lines)
+            self.assertGreater(log.unparsed_count, 40)
+            self.assertGreaterEqual(log.noise, 0)
+
+    def test_the_next_dump_after_one_that_was_cut(self):
+        lines = [line for line in FIVE.read_text().splitlines() if not line.startswith("#")]
+        starts = [number for number, line in enumerate(lines) if "last attempted" in line]
+        cut = lines[starts[0]:starts[0] + 20] + ["noise"] * 5 + lines[starts[1]:starts[2]]
+        self.assertEqual(parsed(lines[starts[1]:starts[2]]).dumps[0].values, parsed(cut).dumps[1].values)
 
     def test_same_tag_again_is_another_dump(self):
         self.assertEqual(2, len(parsed(samples.ours("x02") + samples.ours("x02")).dumps))

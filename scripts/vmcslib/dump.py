@@ -114,13 +114,17 @@ class Log:
     noise: int = 0
     unparsed_count: int = 0
     unparsed: list = field(default_factory=list)
+    last_rejected: int = 0
     descriptors: list = field(default_factory=list)
     header: dict = field(default_factory=dict)
     summaries: Summaries = field(default_factory=Summaries)
     binary: bool = False
 
     def reject(self, line: int, text: str, why: str) -> None:
-        """Counts a line that looked like part of a dump or trace and was not understood."""
+        """Counts a line that looked like part of a dump or trace and was not understood, or not all of it."""
+        if line == self.last_rejected:
+            return
+        self.last_rejected = line
         self.unparsed_count += 1
         if len(self.unparsed) < MAX_NOTES:
             self.unparsed.append((line, text[:160].rstrip("\r\n"), why))

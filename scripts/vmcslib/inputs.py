@@ -6,6 +6,7 @@ import sys
 
 from .errors import VmcsError
 from .reader import Selector, read_log
+from .text import count_text
 
 
 class Inputs:
@@ -50,8 +51,9 @@ class Inputs:
 
 def report(log) -> None:
     """What was not understood, for -v."""
-    print(f"vmcs: {log.source}: {log.lines} lines, {len(log.dumps)} dumps, {len(log.exits)} exits, "
-          f"{log.unparsed_count} lines not understood, {log.noise} others", file=sys.stderr)
+    print(f"vmcs: {log.source}: {count_text(log.lines, 'line')}, {count_text(len(log.dumps), 'dump')}, "
+          f"{count_text(len(log.exits), 'exit')}, {count_text(log.unparsed_count, 'line')} not understood, "
+          f"{log.noise:,} others", file=sys.stderr)
     for number, text, why in log.unparsed:
         print(f"vmcs: {log.source}:{number}: {why}: {text}", file=sys.stderr)
     if log.unparsed_count > len(log.unparsed):

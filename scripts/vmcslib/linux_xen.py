@@ -35,6 +35,8 @@ SHORT = {"guest_rflags": 8, "tpr_threshold": 2, "posted_interrupt_notification_v
          "tertiary_processor_based_controls": 8}
 SIDES = {"Guest": "guest", "Host": "host", "Control": "control"}
 PATIENCE = 40
+# A dump that begins so few lines after one that had not come to its controls began inside it.
+NEAR = 3
 
 
 class SectionLines:
@@ -79,6 +81,7 @@ class SectionLines:
 
     def section(self, number: int, line: str, stream, side: str) -> bool:
         """The heading of a section; the guest's begins a dump."""
+        mixed = side == "guest" and self.vcpu is None and self.interrupts(stream, number)
         if side == "guest" or stream not in self.open:
             xen = "(XEN)" in line or self.vcpu is not None
             cpu = self.header.pop(stream, None)
@@ -88,9 +91,17 @@ class SectionLines:
             self.log.dumps.append(dump)
             self.open[stream] = OpenDump(self, dump, stream)
         state = self.open[stream]
-        state.side, state.last, state.area = side, number, None
+        state.mixed = state.mixed or mixed
+        state.side, state.last, state.area = "lost" if state.mixed else side, number, None
         state.dump.last_line = number
-        return True
+        if mixed:
+            self.log.reject(number, line, "begins inside another dump: whose lines follow nobody knows (printk.caller=1 tells)")
+        return not mixed
+
+    def interrupts(self, stream, number: int) -> bool:
+        """Whether a dump that begins here does so in the middle of another: two CPUs print at once."""
+        other = self.open.get(stream)
+        return other is not None and (other.mixed or other.side in ("guest", "host")) and number - other.last <= NEAR
 
     @property
     def active(self) -> bool:
@@ -104,13 +115,14 @@ class OpenDump:
     def __init__(self, owner: SectionLines, dump: Dump, stream):
         self.owner, self.dump, self.stream = owner, dump, stream
         self.side, self.last, self.area = "guest", dump.line, None
+        self.mixed = False
 
     def feed(self, number: int, line: str) -> bool:
         """Takes one line; a long stretch of other lines ends the dump."""
         for parse in (self.registers, self.segments, self.events, self.msrs, self.pairs):
             if parse(number, line):
                 self.last = self.dump.last_line = number
-                return True
+                return self.owner.log.last_rejected != number
         if number - self.last > PATIENCE:
             self.owner.open.pop(self.stream, None)
         return False
