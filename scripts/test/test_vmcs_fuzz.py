@@ -51,7 +51,7 @@ class Fuzz(unittest.TestCase):
     """Damaged logs of every format, through every verb that only reads."""
 
     SEEDS = [samples.before_and_after()[:9000], samples.before_and_after()[-9000:], samples.XEN, samples.KVM_TRACE,
-             samples.BOCHS, samples.VIRTUALBOX_CAPS, "\n".join(samples.xmhf64()), samples.trace(40, False), samples.HOSTILE]
+             samples.BOCHS, samples.VIRTUALBOX_CAPS, "\n".join(samples.xmhf64()), samples.trace(40, False), samples.HOSTILE, samples.KVM_NEW]
 
     def everything(self, data: bytes) -> None:
         """Reads it and does all that can be done with it."""

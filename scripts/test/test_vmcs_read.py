@@ -3,6 +3,7 @@
 
 import gzip
 import io
+import random
 import re
 import tempfile
 import unittest
@@ -115,6 +116,19 @@ class Formats(unittest.TestCase):
             dump = parsed("\n".join(prefix + line for line in plain)).dumps[0]
             self.assertEqual(("kvm", 12, 0x10), (dump.format, dump.get("exit_reason"), dump.get("guest_cs_selector")))
 
+    def test_new_kernels_with_apicv_and_cet(self):
+        """The guest's interrupt status is printed twice, in two forms: that is no missing heading."""
+        log = parsed(samples.KVM_NEW)
+        self.assertEqual((1, 0, 0), (len(log.dumps), log.unparsed_count, log.noise), log.unparsed[:3])
+        dump = log.dumps[0]
+        for name, value in (("guest_interrupt_status", 0xEC), ("eptp", 0x12345605E), ("vpid", 1), ("apic_access_address", 0x12345000),
+                            ("virtual_apic_address", 0x12346000), ("posted_interrupt_notification_vector", 0xF2), ("ple_window", 0x1000),
+                            ("tertiary_processor_based_controls", 0x10), ("guest_ia32_s_cet", 1), ("guest_ssp", 2), ("host_ssp", 0),
+                            ("guest_ia32_interrupt_ssp_table_addr", 3), ("guest_pdpte3", 4), ("guest_ia32_efer", 0)):
+            self.assertEqual(value, dump.get(name), name)
+        self.assertEqual({"guest_ia32_efer": 0xD01}, dump.effective)
+        self.assertEqual({0: (0x600, 0)}, dump.msr_areas["entry_msr_load"])
+
     def test_kvm_trace(self):
         log = parsed(samples.KVM_TRACE)
         self.assertEqual([10, 48], list(log.exits.reason))
@@ -211,6 +225,20 @@ class Trouble(unittest.TestCase):
             self.assertLessEqual(log.unparsed_count + log.noise, log.lines)
             self.assertGreater(log.unparsed_count, 40)
             self.assertGreaterEqual(log.noise, 0)
+
+    def test_any_lines_lost_never_give_a_wrong_value(self):
+        """Headings too: what cannot be told from the guest's is unknown."""
+        dice = random.Random(5)
+        texts = [samples.KVM_NEW, samples.XEN, "\n".join(line for line in FIVE.read_text().splitlines()[28:76])]
+        for text in texts:
+            lines = text.split("\n")
+            true = parsed(text).dumps[0].values
+            headings = [number for number, line in enumerate(lines) if "State ***" in line]
+            for round_ in range(150):
+                lost = set(dice.sample(headings[1:], dice.randrange(3))) | set(dice.sample(range(len(lines)), dice.randrange(7)))
+                for dump in parsed("\n".join(line for number, line in enumerate(lines) if number not in lost)).dumps:
+                    wrong = {name for name, value in dump.values.items() if true.get(name) != value}
+                    self.assertEqual(set(), wrong, f"round {round_}")
 
     def test_the_next_dump_after_one_that_was_cut(self):
         lines = [line for line in FIVE.read_text().splitlines() if not line.startswith("#")]

@@ -104,6 +104,64 @@ XEN = """\
 (XEN) **************************************
 """
 
+# What newer kernels print, with APICv and CET: line by line as their dump_vmcs() has it.
+KVM_NEW = """\
+[  100.000001] kvm_intel: VMCS 00000000c0ffee00, last attempted VM-entry on CPU 3
+[  100.000002] kvm_intel: *** Guest State ***
+[  100.000003] kvm_intel: CR0: actual=0x0000000080010031, shadow=0x0000000060000010, gh_mask=fffffffffffefff7
+[  100.000004] kvm_intel: CR4: actual=0x0000000000002060, shadow=0x0000000000000000, gh_mask=fffffffffffef871
+[  100.000005] kvm_intel: CR3 = 0x0000000000001000
+[  100.000006] kvm_intel: PDPTR0 = 0x0000000000000001  PDPTR1 = 0x0000000000000002
+[  100.000007] kvm_intel: PDPTR2 = 0x0000000000000003  PDPTR3 = 0x0000000000000004
+[  100.000008] kvm_intel: RSP = 0x0000000000000011  RIP = 0x000000000000fff0
+[  100.000009] kvm_intel: RFLAGS=0x00000002         DR7 = 0x0000000000000400
+[  100.000010] kvm_intel: Sysenter RSP=0000000000000000 CS:RIP=0000:0000000000000000
+[  100.000011] kvm_intel: CS:   sel=0xf000, attr=0x0009b, limit=0x0000ffff, base=0x00000000ffff0000
+[  100.000012] kvm_intel: GDTR:                           limit=0x0000ffff, base=0x0000000000000000
+[  100.000013] kvm_intel: EFER= 0x0000000000000000
+[  100.000014] kvm_intel: EFER = 0x0000000000000d01 (effective)
+[  100.000015] kvm_intel: PAT = 0x0007040600070406
+[  100.000016] kvm_intel: DebugCtl = 0x0000000000000000  DebugExceptions = 0x0000000000000000
+[  100.000017] kvm_intel: PerfGlobCtl = 0x000000000000000f
+[  100.000018] kvm_intel: BndCfgS = 0x0000000000000000
+[  100.000019] kvm_intel: Interruptibility = 00000000  ActivityState = 00000000
+[  100.000020] kvm_intel: InterruptStatus = 00ec
+[  100.000021] kvm_intel: S_CET = 0x0000000000000001
+[  100.000022] kvm_intel: SSP = 0x0000000000000002
+[  100.000023] kvm_intel: SSP TABLE = 0x0000000000000003
+[  100.000024] kvm_intel: MSR guest autoload:
+[  100.000025] kvm_intel:    0: msr=0x00000600 value=0x0000000000000000
+[  100.000026] kvm_intel: *** Host State ***
+[  100.000027] kvm_intel: RIP = 0xffffffffc0a0b0c0  RSP = 0xffffc90000123456
+[  100.000028] kvm_intel: CS=0010 SS=0018 DS=0000 ES=0000 FS=0000 GS=0000 TR=0040
+[  100.000029] kvm_intel: FSBase=00007f0000000000 GSBase=ffff888000000000 TRBase=fffffe0000003000
+[  100.000030] kvm_intel: GDTBase=fffffe0000001000 IDTBase=fffffe0000000000
+[  100.000031] kvm_intel: CR0=0000000080050033 CR3=0000000100000000 CR4=00000000003726e0
+[  100.000032] kvm_intel: Sysenter RSP=fffffe0000003000 CS:RIP=0010:ffffffff81a01540
+[  100.000033] kvm_intel: EFER= 0x0000000000000d01
+[  100.000034] kvm_intel: PAT = 0x0407050600070106
+[  100.000035] kvm_intel: PerfGlobCtl = 0x0000000000000000
+[  100.000036] kvm_intel: S_CET = 0x0000000000000000
+[  100.000037] kvm_intel: SSP = 0x0000000000000000
+[  100.000038] kvm_intel: SSP TABLE = 0x0000000000000000
+[  100.000039] kvm_intel: *** Control State ***
+[  100.000040] kvm_intel: CPUBased=0xb5a06dfa SecondaryExec=0x001010eb TertiaryExec=0x0000000000000010
+[  100.000041] kvm_intel: PinBased=0x0000007f EntryControls=0000d3ff ExitControls=002befff
+[  100.000042] kvm_intel: ExceptionBitmap=00060042 PFECmask=00000000 PFECmatch=00000000
+[  100.000043] kvm_intel: VMEntry: intr_info=800000ec errcode=00000000 ilen=00000000
+[  100.000044] kvm_intel: VMExit: intr_info=00000000 errcode=00000000 ilen=00000003
+[  100.000045] kvm_intel:         reason=80000021 qualification=0000000000000000
+[  100.000046] kvm_intel: IDTVectoring: info=00000000 errcode=00000000
+[  100.000047] kvm_intel: TSC Offset = 0xfffffffffffff000
+[  100.000048] kvm_intel: TSC Multiplier = 0x0001000000000000
+[  100.000049] kvm_intel: SVI|RVI = 00|ec TPR Threshold = 0x00
+[  100.000050] kvm_intel: APIC-access addr = 0x0000000012345000 virt-APIC addr = 0x0000000012346000
+[  100.000051] kvm_intel: PostedIntrVec = 0xf2
+[  100.000052] kvm_intel: EPT pointer = 0x000000012345605e
+[  100.000053] kvm_intel: PLE Gap=00000080 Window=00001000
+[  100.000054] kvm_intel: Virtual processor ID = 0x0001
+"""
+
 KVM_TRACE = """\
  qemu-system-x86-1200  [001] d..1.   100.000010: kvm_exit: vcpu 0 reason CPUID rip 0xfff1 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000
  qemu-system-x86-1200  [001] d..1.   100.000012: kvm_entry: vcpu 0, rip 0xfff3

@@ -39,6 +39,11 @@ PATIENCE = 40
 NEAR = 3
 
 
+def is_hosts(line: str) -> bool:
+    """Whether only the host's section has such a line."""
+    return "CR0=" in line or "Base=" in line or " SS=" in line or 0 <= line.find("RIP =") < line.find("RSP =")
+
+
 class SectionLines:
     """Parses them.  The lines carry no CPU, so the printk caller, if printed, tells threads apart."""
 
@@ -60,6 +65,8 @@ class SectionLines:
         if "last attempted VM-entry" in line:
             header = HEADER.search(line)
             self.header[stream] = int(header[1]) if header else None
+            if not self.interrupts(stream, number):
+                self.open.pop(stream, None)
             return bool(header)
         if ">>> Domain" in line or "VCPU" in line or "vmentry failure" in line:
             return self.whose(line)
@@ -92,7 +99,7 @@ class SectionLines:
             self.open[stream] = OpenDump(self, dump, stream)
         state = self.open[stream]
         state.mixed = state.mixed or mixed
-        state.side, state.last, state.area = "lost" if state.mixed else side, number, None
+        state.side, state.last, state.area = "lost" if state.mixed or state.orphan else side, number, None
         state.dump.last_line = number
         if mixed:
             self.log.reject(number, line, "begins inside another dump: whose lines follow nobody knows (printk.caller=1 tells)")
@@ -115,10 +122,14 @@ class OpenDump:
     def __init__(self, owner: SectionLines, dump: Dump, stream):
         self.owner, self.dump, self.stream = owner, dump, stream
         self.side, self.last, self.area = "guest", dump.line, None
-        self.mixed = False
+        self.mixed = self.orphan = False
 
     def feed(self, number: int, line: str) -> bool:
         """Takes one line; a long stretch of other lines ends the dump."""
+        if self.side == "guest" and is_hosts(line):
+            self.side = "host"    # its heading is missing
+        elif self.side in ("host", "control") and "actual=" in line:
+            self.side, self.orphan = "lost", True    # the next dump, whose heading is missing
         for parse in (self.registers, self.segments, self.events, self.msrs, self.pairs):
             if parse(number, line):
                 self.last = self.dump.last_line = number
@@ -134,7 +145,7 @@ class OpenDump:
             self.owner.log.reject(number, line, f"no such field on this side: {name}")
         elif not SHORT.get(name, info.digits) <= len(text) <= 16:
             self.owner.log.reject(number, line, f"{name}: not all digits: cut short?")
-        elif name in self.dump.values or self.side == "lost":
+        elif self.side == "lost" or self.dump.values.get(name, int(text, 16) & info.mask) != int(text, 16) & info.mask:
             # A heading between them was cut: whose values these are nobody knows.
             self.side = "lost"
             self.owner.log.reject(number, line, f"{name} again: is a section's heading missing?")
@@ -240,6 +251,9 @@ class OpenDump:
         for index, value in CR3_TARGET.findall(line) if "target" in line else ():
             self.put(f"cr3_target_value{index}", value, number, line)
             known = True
+        if "RIP =" in line and "RSP =" not in line:
+            self.owner.log.reject(number, line, "RIP without RSP: guest or host? cut short")
+            return False
         for name, origin, value, note in PAIR.findall(line):
             self.pair(LINUX_XEN[name].format(side="host" if self.side == "host" else "guest"),
                       origin, value, note, number, line)
