@@ -42,7 +42,8 @@ u16 vpid02_for(struct nested *nested, const struct vmcs12_slot *slot)
 void vpid02_entering(struct nested *nested, const struct vmcs12_slot *slot)
 {
 	(void)nested;
-	if (uses_vpid(slot))
+	/* A processor without VPID flushes at every VM entry and exit itself. */
+	if (uses_vpid(slot) || !(machine.caps.proc2.may_be_1 & PROC2_ENABLE_VPID))
 		return;
 	/* Without VPID a VM entry flushes everything of VPID 0: what L1 and L2 then share. */
 	invvpid(INVVPID_SINGLE_CONTEXT, VPID_FOR_NONE, 0);

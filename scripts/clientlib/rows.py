@@ -32,6 +32,7 @@ class Client:
     words: str = ""
     kvm: bool = True  # L1 is Linux with KVM
     ourselves: bool = False  # L1 is this hypervisor, with `boot` as its guest
+    outermost: str = ""  # more words for the hypervisor under it
     cpus: int = 1
     memory: int = 768
     timeout: float = 600.0
@@ -64,7 +65,7 @@ class Client:
         config.xmhf = xmhf
         config.cmdline = HIDE_POSTED
         if not native:
-            config.first_disk = images.multiboot_disk(xmhf, config.protocol, HIDE_POSTED)
+            config.first_disk = images.multiboot_disk(xmhf, config.protocol, f"{HIDE_POSTED} {self.outermost}".strip())
         if config.l1 == "linux":
             config.l1_cmdline += f" probe.depth={1 if native else 2}"
 
@@ -145,6 +146,9 @@ CLIENTS = [
            disk=lambda: xen.disk(domu=True), boot={"bochs_options": xen.BOCHS_OPTIONS}),
     ourselves("xmhf-linux", "xmhf-nest, Linux", [r"^ok .* - nesting depth is"]),
     ourselves("xmhf-lhv", "xmhf-nest, lhv and its guests: exits and exceptions", [r"^# cases "],
+              boot={"l1": f"multiboot2:{LHV},cases=ex*"}),
+    ourselves("xmhf-no-vpid", "xmhf-nest on a processor without VPID, lhv and its guests",
+              [r"^# cases "], outermost="vmxcap.PROC2_ENABLE_VPID=0",
               boot={"l1": f"multiboot2:{LHV},cases=ex*"}),
     Client("xmhf-kvm-linux", "xmhf-nest, KVM in Linux, small VMM, Linux with 1 CPU", lambda: innermost(1),
            build.vmm_files, "rdinit=/init-vmm clients.cpus=1", ourselves=True),
