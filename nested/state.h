@@ -79,6 +79,9 @@ struct vmcs12_slot {
 	hpa_t shadow;		 /* shadow VMCS, for VMREAD and VMWRITE of L1 without exits */
 	bool shadow_ready;	 /* it was cleared once */
 	bool shadow_valid;	 /* vmcs12/shadow.h */
+	bool shadows_crs;	 /* with CR0, CR3 and CR4: L1 reads them at most exits */
+	u32 cr_reads;		 /* VMREADs of those that exited since ... */
+	u64 cr_reads_since;	 /* ... this number of exits to L1 */
 	bool event_was_injected; /* at the last VM entry: its valid bit is clear now */
 	hpa_t vmcs02;
 	bool vmcs02_ready; /* host state and constants are written */
@@ -122,7 +125,8 @@ struct nested {
 	u64 l1_interruptibility;	       /* in VMCS01 */
 	u64 l1_pat;			       /* that an exit of L2 loaded last */
 	bool l1_in_ia32e_mode; /* as of VMXON: in VMX operation PG, and so LMA, cannot change */
-	bool init_pending;     /* an INIT that waits for VMXOFF */
+	bool vmread_bitmap_has_crs; /* that of VMCS01 */
+	bool init_pending;	    /* an INIT that waits for VMXOFF */
 	u64 vmxon_pointer;
 	struct vmcs12_slot *current;   /* NULL: no current VMCS */
 	struct ept02_context *context; /* of the L2 that runs; NULL without EPT12 */
@@ -162,6 +166,7 @@ struct nested_shared {
 	struct field_set owned;		     /* VMCS02's value is computed from them */
 	struct field_set shadowed;	     /* shadow.def */
 	hpa_t vmread_bitmap, vmwrite_bitmap; /* 0: the processor has no VMCS shadowing */
+	hpa_t vmread_bitmap_crs;	     /* where a slot has shadows_crs */
 	struct field_set saved;		     /* VMCS02 changes them in every stay of L2 */
 	bool ibpb_at_exit;		     /* of L2 to L1: decision 0011 */
 	hpa_t scratch; /* what the processor writes where L1 names memory that is not its own */

@@ -348,7 +348,6 @@ const struct bench_operation bench_l2_operations[] = {
 	{ "round-trip", round_trip },
 	{ "round-trip-noept", round_trip_noept },
 	{ "round-trip-2r1w", round_trip_2r1w },
-	{ "round-trip-12r4w", round_trip_12r4w },
 	{ "l2-rdmsr-intercepted", l2_rdmsr_exits },
 	{ "l2-wrmsr-intercepted", l2_wrmsr_exits },
 	{ "l2-io-intercepted", l2_io_exits },
@@ -362,5 +361,7 @@ const struct bench_operation bench_l2_operations[] = {
 	{ "invept-warm-512", invept_warm_512 },
 	{ "vmware-loop", vmware_loop },
 	{ "switch-4-vmcs", switch_4_vmcs },
+	/* The last: L0 learns that its handler reads control registers, for some time. */
+	{ "round-trip-12r4w", round_trip_12r4w },
 };
 const unsigned int bench_l2_count = ARRAY_SIZE(bench_l2_operations);

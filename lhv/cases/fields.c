@@ -5,6 +5,14 @@
  */
 #include "lhv/suite/case.h"
 
+#include "lhv/frame/machine.h"
+#include "xmhf/x86/cpu.h"
+
+/* Longer than a hypervisor below may keep a habit of L1's in mind. */
+#define CR_ROUNDS 4400u
+
+extern const u8 l2_write_crs[];
+
 static bool condition_holds(struct vmcs_condition c)
 {
 	if (c.word == VMX_WORD_NONE)
@@ -128,7 +136,111 @@ static void undefined_encodings(void)
 		   "at least the highest index");
 }
 
+struct control_registers {
+	u64 cr0, cr3, cr4;
+};
+
+/* By instructions: not what vm_get() remembers. */
+static struct control_registers read_control_registers(void)
+{
+	uptr cr0 = 0, cr3 = 0, cr4 = 0;
+
+	vmread_checked(VMCS_guest_cr0, &cr0);
+	vmread_checked(VMCS_guest_cr3, &cr3);
+	vmread_checked(VMCS_guest_cr4, &cr4);
+	return (struct control_registers){ cr0, cr3, cr4 };
+}
+
+static void check_control_registers(struct control_registers want, unsigned int round,
+				    const char *what)
+{
+	struct control_registers found = read_control_registers();
+
+	if (found.cr0 == want.cr0 && found.cr3 == want.cr3 && found.cr4 == want.cr4)
+		return;
+	case_step("%s, round %u", what, round);
+	check_eq(want.cr0, found.cr0, "CR0");
+	check_eq(want.cr3, found.cr3, "CR3");
+	check_eq(want.cr4, found.cr4, "CR4");
+}
+
+/* One entry in which L2 writes them. */
+static bool l2_writes(struct control_registers value, unsigned int round)
+{
+	struct l2_registers *regs = &vm_self()->regs;
+	struct outcome o;
+
+	regs->rbx = (uptr)value.cr3;
+	regs->rcx = (uptr)value.cr4;
+	regs->rdx = (uptr)value.cr0;
+	o = round ? vm_skip() : vm_run(l2_write_crs);
+	return o.result == VMX_SUCCEED && o.reason == EXIT_REASON_VMCALL;
+}
+
+/* L1 writes them between two entries, and goes on with another VMCS, or with this one cleared. */
+static void between_entries(struct vm *vm, struct vm *other, struct control_registers others,
+			    struct control_registers now, unsigned int round)
+{
+	if (round % 5 == 0) {
+		now.cr3 ^= CR3_PCD;
+		vm_write_raw(VMCS_guest_cr3, now.cr3);
+		check_control_registers(now, round, "written by L1");
+	}
+	if (round % 37 == 0) {
+		vm_load(other);
+		check_control_registers(others, round, "of another VMCS");
+		vm_load(vm);
+		check_control_registers(now, round, "and back");
+	}
+	if (round % 101 == 0) {
+		vmclear((uptr)vm->region);
+		vm_load(vm);
+		vm->launched = false;
+		check_control_registers(now, round, "after VMCLEAR");
+	}
+}
+
+/* An L1 that reads CR0, CR3 and CR4 after every exit gets L2's, then for many exits not at all,
+ * then again. */
+static void control_registers(void)
+{
+	struct vm *vm = vm_self(), *other = vm_new();
+	struct control_registers first, others, now;
+
+	if (!case_requires(vm_allows_0(VMX_WORD_PROC1, PROC1_CR3_LOAD_EXITING),
+			   "CR3-load exiting is always 1"))
+		return;
+	vm_prepare(other);
+	vm_reset(L2_NATIVE);
+	vm_set(VMCS_guest_cr0, vm_get(VMCS_guest_cr0) ^ CR0_MP);
+	others = read_control_registers();
+	vm_load(vm);
+	vm_use(vm);
+	vm_control(VMX_WORD_PROC1, 0, PROC1_CR3_LOAD_EXITING);
+	first = read_control_registers();
+	for (unsigned int round = 0; round < CR_ROUNDS; round++) {
+		now = first;
+		now.cr0 ^= round & 1 ? CR0_TS : 0;
+		now.cr3 ^= round & 2 ? CR3_PWT : 0;
+		now.cr4 ^= round & 4 ? CR4_TSD : 0;
+		if (!l2_writes(now, round)) {
+			case_step("round %u", round);
+			check_true(false, "L2 exits by VMCALL");
+			break;
+		}
+		if (round / 200 % 4 == 3)
+			continue;
+		check_control_registers(now, round, "after the exit");
+		between_entries(vm, other, others, now, round);
+	}
+	check_true(!case_has_failed(), "all rounds");
+	vmclear((uptr)other->region);
+	vm_load(vm);
+	vm_forget(vm);
+}
+
 static const struct lhv_case cases[] = {
+	{ .name = "control-registers", .needs = NEEDS_VMX, .run = control_registers },
 	{ .name = "existence", .needs = NEEDS_VMX, .run = existence },
 	{ .name = "round-trip", .needs = NEEDS_VMX, .run = round_trip },
 	{ .name = "high-halves", .needs = NEEDS_VMX, .run = high_halves },

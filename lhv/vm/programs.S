@@ -126,6 +126,14 @@ program cr3_from_bx
 	mov	%cr3, AX
 	vmcall
 
+/* Three control registers at each entry. */
+program write_crs
+1:	mov	BX, %cr3
+	mov	CX, %cr4
+	mov	DX, %cr0
+	vmcall
+	jmp	1b
+
 /* Interrupts open for three instructions. */
 program sti_window
 	sti

@@ -100,6 +100,22 @@ static bool decode_field(struct vcpu *vcpu, struct insn_field_access *a, enum vm
 	return *field != VMCS_FIELD_COUNT;
 }
 
+/* CR0, CR3 or CR4 of L2: of the three, the fields have neighbouring places in VMCS12. */
+static bool is_control_register(enum vmcs_index field)
+{
+	_Static_assert(VMCS_INDEX_guest_cr4 == VMCS_INDEX_guest_cr0 + 2, "CR0, CR3, CR4");
+	return (unsigned int)field - VMCS_INDEX_guest_cr0 <= 2;
+}
+
+static __attribute__((noinline)) u64 read_stale(struct nested *nested, enum vmcs_index field)
+{
+	u64 value = lazy_read(nested, nested->current, field);
+
+	if (is_control_register(field))
+		shadow_count_cr_read(nested);
+	return value;
+}
+
 static __attribute__((noinline)) void vmread_slowly(struct vcpu *vcpu)
 {
 	struct nested *nested = vcpu->nested;
@@ -137,7 +153,7 @@ __attribute__((noinline)) void insn_vmread(struct vcpu *vcpu)
 	}
 	/* Where the field is in a shadow VMCS, this instruction did not exit. */
 	if (field_set_has(&nested->current->stale, field))
-		value = lazy_read(nested, nested->current, field);
+		value = read_stale(nested, field);
 	else
 		value = vmcs12_get(&nested->current->vmcs12, field);
 	if (info & INFO_IS_REGISTER) {

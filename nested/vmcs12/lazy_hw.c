@@ -89,6 +89,8 @@ void lazy_write(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 
 void lazy_override(struct vmcs12_slot *slot, enum vmcs_index field, u64 value)
 {
+	if (!field_set_has(&slot->stale, field) && vmcs12_get(&slot->vmcs12, field) == value)
+		return;
 	field_set_remove(&slot->stale, field);
 	vmcs12_set(&slot->vmcs12, field, value);
 	shadow_follow(slot, field);

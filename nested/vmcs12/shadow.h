@@ -20,6 +20,10 @@ void shadow_enable(bool on);
 /** Makes @slot, or none, the current VMCS12 of L1.  VMCS01 is current, before and after. */
 void shadow_select(struct nested *nested, struct vmcs12_slot *slot);
 
+/** L1 has read CR0, CR3 or CR4 of L2, for the first time after an exit, by a VMREAD that exited.
+ * VMCS01 is current, before and after. */
+void shadow_count_cr_read(struct nested *nested);
+
 /** What an exit changed in the fields of shadow.def. */
 struct shadow_changes {
 	unsigned int count;

@@ -8,6 +8,17 @@
 #include "xmhf/memory/physmap.h"
 #include "xmhf/vmx/vmcs_hw.h"
 
+/* SHADOW() of the fields that only some L1s read at each exit. */
+#define CONTROL_REGISTERS            \
+	SHADOW(guest_cr0, ALWAYS, 0) \
+	SHADOW(guest_cr3, ALWAYS, 0) \
+	SHADOW(guest_cr4, ALWAYS, 0)
+/* They are shadowed for an L1 that read them so often in so many exits, at first; and then for so
+ * many exits, after which it has to show again that it reads them. */
+#define HABIT_READS 16
+#define HABIT_EXITS 8
+#define HABIT_LASTS 4096
+
 static bool is_available(void)
 {
 	return nested_shared.vmread_bitmap.v;
@@ -20,7 +31,7 @@ static void clear_bit(u8 *bitmap, u32 encoding)
 
 void shadow_init(void)
 {
-	u8 *read, *written;
+	u8 *read, *written, *read_crs;
 
 	if (!(machine.caps.proc2.may_be_1 & PROC2_VMCS_SHADOWING))
 		return;
@@ -28,6 +39,7 @@ void shadow_init(void)
 	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.vmwrite_bitmap));
 	read = hpa_to_pointer(nested_shared.vmread_bitmap);
 	written = hpa_to_pointer(nested_shared.vmwrite_bitmap);
+	bug_if(!page_pool_alloc(&machine.pool, &nested_shared.vmread_bitmap_crs));
 	memset(read, 0xff, PAGE_SIZE);
 	memset(written, 0xff, PAGE_SIZE);
 	/* A field that L1 does not have goes on exiting, and fails. */
@@ -40,7 +52,12 @@ void shadow_init(void)
 	}
 #include "nested/vmcs12/shadow.def"
 #undef SHADOW
-	/* shadow_after_exit() fetches them, where the exit defines them: they are never stale. */
+	read_crs = hpa_to_pointer(nested_shared.vmread_bitmap_crs);
+	memcpy(read_crs, read, PAGE_SIZE);
+#define SHADOW(field, from, is_written) clear_bit(read_crs, VMCS_##field);
+	CONTROL_REGISTERS
+#undef SHADOW
+	/* shadow_fetch_exit() fetches them, where the exit defines them: they are never stale. */
 	for (unsigned int i = 0; i < ARRAY_SIZE(nested_shared.saved.bits); i++)
 		nested_shared.saved.bits[i] &= ~nested_shared.shadowed.bits[i];
 }
@@ -56,6 +73,15 @@ void shadow_enable(bool on)
 		   on ? proc2 | PROC2_VMCS_SHADOWING : proc2 & ~(u64)PROC2_VMCS_SHADOWING);
 	vmcs_write(VMCS_vmread_bitmap_address, nested_shared.vmread_bitmap.v);
 	vmcs_write(VMCS_vmwrite_bitmap_address, nested_shared.vmwrite_bitmap.v);
+	vcpu_of_cpu(this_cpu())->nested->vmread_bitmap_has_crs = false;
+}
+
+static bool is_shadowed(const struct vmcs12_slot *slot, enum vmcs_index field)
+{
+#define SHADOW(name, from, is_written) || field == VMCS_INDEX_##name
+	return field_set_has(&nested_shared.shadowed, field) ||
+	       (slot->shadows_crs && (false CONTROL_REGISTERS));
+#undef SHADOW
 }
 
 static hpa_t own_vmcs01(void)
@@ -77,8 +103,41 @@ static void fill(struct vmcs12_slot *slot)
 	make_ready(slot);
 #define SHADOW(field, from, is_written) vmcs_write(VMCS_##field, slot->vmcs12.field);
 #include "nested/vmcs12/shadow.def"
+	if (slot->shadows_crs) {
+		CONTROL_REGISTERS
+	}
 #undef SHADOW
 	slot->shadow_valid = true;
+}
+
+static void choose_vmread_bitmap(struct nested *nested, bool has_crs)
+{
+	if (nested->vmread_bitmap_has_crs == has_crs)
+		return;
+	nested->vmread_bitmap_has_crs = has_crs;
+	vmcs_write(VMCS_vmread_bitmap_address,
+		   has_crs ? nested_shared.vmread_bitmap_crs.v : nested_shared.vmread_bitmap.v);
+}
+
+void shadow_count_cr_read(struct nested *nested)
+{
+	struct vmcs12_slot *slot = nested->current;
+	u64 exits = nested->statistics.reflected - slot->cr_reads_since;
+
+	if (!is_available())
+		return;
+	if (exits > HABIT_READS) {
+		slot->cr_reads_since = nested->statistics.reflected;
+		slot->cr_reads = 0;
+	}
+	if (++slot->cr_reads < HABIT_READS || exits < HABIT_EXITS || !slot->shadow_valid)
+		return;
+	slot->shadows_crs = true;
+	slot->cr_reads_since = nested->statistics.reflected;
+	lazy_pull_all(nested, slot);
+	fill(slot);
+	vmcs_load(own_vmcs01());
+	choose_vmread_bitmap(nested, true);
 }
 
 void shadow_select(struct nested *nested, struct vmcs12_slot *slot)
@@ -91,6 +150,7 @@ void shadow_select(struct nested *nested, struct vmcs12_slot *slot)
 		fill(slot);
 		vmcs_load(own_vmcs01());
 	}
+	choose_vmread_bitmap(nested, slot && slot->shadows_crs);
 	vmcs_write(VMCS_vmcs_link_pointer, slot ? slot->shadow.v : ~0ULL);
 }
 
@@ -145,6 +205,32 @@ static void fetch_event(struct vmcs12_slot *slot, u32 reason, struct shadow_chan
 		FETCH(idt_vectoring_error_code);
 }
 
+/* VMCS02 is current, before and after. */
+static void end_habit(struct nested *nested, struct vmcs12_slot *slot)
+{
+	slot->shadows_crs = false;
+	slot->cr_reads = 0;
+	slot->cr_reads_since = nested->statistics.reflected;
+	vmcs_load(own_vmcs01());
+	choose_vmread_bitmap(nested, false);
+	vmcs_load(slot->vmcs02);
+}
+
+static void fetch_control_registers(struct vmcs12_slot *slot, struct shadow_changes *changes)
+{
+	struct nested *nested = vcpu_of_cpu(this_cpu())->nested;
+
+	if (nested->statistics.reflected - slot->cr_reads_since > HABIT_LASTS) {
+		end_habit(nested, slot);
+		return;
+	}
+#define SHADOW(field, from, is_written) \
+	FETCH(field);                   \
+	field_set_remove(&slot->stale, VMCS_INDEX_##field);
+	CONTROL_REGISTERS
+#undef SHADOW
+}
+
 void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_changes *changes)
 {
 	u32 reason = exit_reason & 0xffff;
@@ -168,6 +254,8 @@ void shadow_fetch_exit(struct vmcs12_slot *slot, u32 exit_reason, struct shadow_
 	FETCH(guest_rflags);
 	FETCH(guest_interruptibility_state);
 	FETCH(guest_cs_access_rights);
+	if (slot->shadows_crs)
+		fetch_control_registers(slot, changes);
 	if (slot->saves_timer)
 		FETCH(preemption_timer_value);
 	if (defines(HAS_INSTRUCTION_INFORMATION, reason))
@@ -228,7 +316,7 @@ void shadow_fetch(struct vmcs12_slot *slot, bool all)
 
 void shadow_follow(struct vmcs12_slot *slot, enum vmcs_index field)
 {
-	if (!slot->shadow_valid || !field_set_has(&nested_shared.shadowed, field))
+	if (!slot->shadow_valid || !is_shadowed(slot, field))
 		return;
 	vmcs_load(slot->shadow);
 	vmcs_write((enum vmcs_encoding)vmcs_fields[field].encoding,

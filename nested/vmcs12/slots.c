@@ -41,6 +41,8 @@ static void forget_vmcs02(struct vmcs12_slot *slot)
 	slot->unchecked = (u32)CHECK_ALL;
 	slot->host_is_current = false;
 	slot->shadow_valid = false;
+	slot->shadows_crs = false;
+	slot->cr_reads = 0;
 	slot->words12 = (struct control_words){ 0 };
 }
 
