@@ -217,8 +217,10 @@ static void watch_for_reset(struct hostile *h, struct hostile *of)
 		since = rdtsc();
 		return;
 	}
-	if (rdtsc() - since > DEAD_TICKS)
+	if (rdtsc() - since > DEAD_TICKS) {
 		revive(h, of, hostile_engine);
+		since = rdtsc();
+	}
 }
 
 void disturb_others(struct hostile *h)

@@ -26,7 +26,7 @@ void hostile_count(struct hostile *h, unsigned int kind, const char *name)
 {
 	h->operations++;
 	h->by_kind[kind]++;
-	if (h->trace)
+	if (h->trace && !h->off_window)
 		trace("o %u %llu %llu %s\n", h->cpu, h->epoch, h->operations, name);
 }
 
@@ -119,6 +119,9 @@ static void round(void *argument)
 
 	if (!h->on)
 		instructions_vmx_on(h);
+	if (h->epoch_is_new)
+		trace("H %u %llu %llu\n", h->cpu, h->epoch, h->operations);
+	h->epoch_is_new = false;
 	if ((!h->vm || random_once_in(h, 24)) &&
 	    !instructions_load(h, h->vms[random_below(h, HOSTILE_VMS)]))
 		return;
@@ -145,7 +148,7 @@ static void begin_epoch(struct hostile *h)
 	if (h->on)
 		instructions_vmx_off(h);
 	world_rebuild(h);
-	trace("H %u %llu %llu\n", h->cpu, h->epoch, h->operations);
+	h->epoch_is_new = true;
 }
 
 static void one_epoch(struct hostile *h)

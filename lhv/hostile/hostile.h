@@ -73,7 +73,9 @@ struct hostile {
 	bool on;	/* in VMX operation */
 	bool host_bent; /* a host-state field differs from the template */
 	bool trace;
-	volatile bool off_window; /* VMXOFF to VMXON: an INIT resets this CPU */
+	volatile bool
+		off_window; /* VMXOFF to VMXON: an INIT resets this CPU, which must not print */
+	bool epoch_is_new;  /* it is told as soon as this CPU may print */
 	volatile bool done;
 	u64 (*templates)[VMCS_FIELD_COUNT];
 	struct undo undo[HOSTILE_UNDO];

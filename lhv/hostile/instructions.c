@@ -226,6 +226,9 @@ void instructions_vmx_on(struct hostile *h)
 	u64 wild = world_wild_address(h);
 	bool on = false;
 
+	/* the CPU may come from a reset */
+	write_cr0((read_cr0() | (uptr)facts.cr0_fixed0) & (uptr)facts.cr0_fixed1);
+	write_cr4((read_cr4() | (uptr)facts.cr4_fixed0) & (uptr)facts.cr4_fixed1);
 	h->vm = NULL;
 	if (random_once_in(h, 2)) {
 		hostile_count(h, KIND_VMXON_OFF, "vmxon, wild");
