@@ -124,6 +124,8 @@ static void add_msr_wishes(void)
 	bool ok = msr_bitmap_wish(w, MSR_IA32_APIC_BASE, MSR_ACCESS_WRITE) &&
 		  msr_bitmap_wish(w, MSR_IA32_FEATURE_CONTROL, MSR_ACCESS_BOTH) &&
 		  msr_bitmap_wish(w, MSR_IA32_BIOS_UPDT_TRIG, MSR_ACCESS_WRITE) &&
+		  msr_bitmap_wish(w, MSR_IA32_MISC_ENABLE, MSR_ACCESS_BOTH) &&
+		  msr_bitmap_wish(w, MSR_IA32_PEBS_ENABLE, MSR_ACCESS_WRITE) &&
 		  msr_bitmap_wish(w, MSR_IA32_MTRR_DEF_TYPE, MSR_ACCESS_WRITE);
 
 	for (u32 i = MSR_IA32_MTRR_PHYSBASE0; i < MSR_IA32_MTRR_FIX64K_00000; i++)

@@ -173,7 +173,29 @@ static void reserved_bits(unsigned int ept)
 	}
 }
 
+/* PDPTEs written while the VMCS has no PAE, an entry that fails after its checks, then PAE: they
+ * count. */
+static void after_failed_entry(void)
+{
+	static struct vmx_msr_entry list __attribute__((aligned(16)));
+
+	if (!prepare(1, REVERSED))
+		return;
+	list = (struct vmx_msr_entry){ MSR_IA32_FS_BASE, 0, 0 };
+	check_marks(l2_read_si32, true, "before");
+	for (unsigned int n = 0; n < 4; n++)
+		vm_set(VMCS_guest_pdpte0 + 2 * n, pdpt(IN_ORDER)[n]);
+	vm_set(VMCS_guest_cr4, vm_get(VMCS_guest_cr4) & ~CR4_PAE);
+	vm_set(VMCS_entry_msr_load_address, (uptr)&list);
+	vm_set(VMCS_entry_msr_load_count, 1);
+	check_entry_failure(vm_run(l2_read_si32), EXIT_REASON_ENTRY_FAILURE_MSR, 1, "refused MSR");
+	list = (struct vmx_msr_entry){ MSR_IA32_LSTAR, 0, rdmsr(MSR_IA32_LSTAR) };
+	vm_set(VMCS_guest_cr4, vm_get(VMCS_guest_cr4) | CR4_PAE);
+	check_marks(l2_read_si32, false, "with PAE");
+}
+
 static const struct lhv_case cases[] = {
+	{ .name = "after-failed-entry", .needs = NEEDS_VMX | NEEDS_EPT, .run = after_failed_entry },
 	{ .name = "entry", .needs = NEEDS_VMX, .run_row = entry, .row_name = ept_name, .rows = 2 },
 	{ .name = "saved", .needs = NEEDS_VMX | NEEDS_EPT, .run = saved },
 	{ .name = "mov-to-cr3",

@@ -12,6 +12,7 @@
 #include "nested/vmcs12/shadow.h"
 #include "nested/vpid.h"
 #include "xmhf/memory/l1_memory.h"
+#include "xmhf/vmx/guest_event_hw.h"
 #include "xmhf/vmx/vmcs01.h"
 #include "xmhf/vmx/vmcs_hw.h"
 #include "xmhf/x86/cpu.h"
@@ -143,6 +144,9 @@ enum enter_result enter_l2(struct vcpu *vcpu, struct vmcs12_slot *slot, bool lau
 	in.l1_in_ia32e_mode = nested->l1_in_ia32e_mode;
 	if (in.l1_in_ia32e_mode != slot->checked_in_ia32e)
 		slot->unchecked |= CHECK_HOST;
+	/* Another CPU of L1 made an instruction that L0 stepped over into this one. */
+	if (vcpu->step.active)
+		guest_end_step(vcpu);
 	read_inherited(&slot->vmcs12, &l1);
 	shadow_fetch(slot, false);
 	vmcs02_make_current(vcpu, slot);

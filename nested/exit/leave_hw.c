@@ -104,7 +104,9 @@ static void vmx_abort(struct vcpu *vcpu, const struct vmcs12_slot *slot, enum vm
 	vcpu->nested->statistics.aborts++;
 	l1_memory_write(l1pa(slot->address + offsetof(struct vmcs12_region, abort_indicator)),
 			&indicator, sizeof(indicator));
-	vmcs_write(VMCS_guest_activity_state, ACTIVITY_SHUTDOWN);
+	vmcs_write(VMCS_guest_activity_state, machine.caps.misc & VMX_MISC_ACTIVITY_SHUTDOWN
+						      ? ACTIVITY_SHUTDOWN
+						      : ACTIVITY_WAIT_FOR_SIPI);
 }
 
 /* How far a VM entry came before L1 goes on. */

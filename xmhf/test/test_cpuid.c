@@ -23,14 +23,16 @@ static void test_leaf_1(void)
 {
 	struct cpuid_result r = ask(&with_vmx, 1, 0, 0, ~0U);
 
-	is_u64(r.ecx, ~(CPUID_1_ECX_SMX | CPUID_1_ECX_OSXSAVE), "leaf 1 ECX, CR4 = 0");
-	is_u64(r.edx, ~0U, "leaf 1 EDX");
+	const u32 never = CPUID_1_ECX_SMX | CPUID_1_ECX_DTES64 | CPUID_1_ECX_DS_CPL;
+
+	is_u64(r.ecx, ~(never | CPUID_1_ECX_OSXSAVE), "leaf 1 ECX, CR4 = 0");
+	is_u64(r.edx, ~CPUID_1_EDX_DS, "leaf 1 EDX: no debug store");
 	is_u64(r.eax, ~0U, "leaf 1 EAX");
 	is_u64(r.ebx, ~0U, "leaf 1 EBX");
 	r = ask(&with_vmx, 1, 0, CR4_OSXSAVE, ~0U);
-	is_u64(r.ecx, ~CPUID_1_ECX_SMX, "leaf 1 ECX, CR4.OSXSAVE");
+	is_u64(r.ecx, ~never, "leaf 1 ECX, CR4.OSXSAVE");
 	r = ask(&without_vmx, 1, 0, CR4_OSXSAVE, ~0U);
-	is_u64(r.ecx, ~(CPUID_1_ECX_SMX | CPUID_1_ECX_VMX), "leaf 1 ECX without VMX");
+	is_u64(r.ecx, ~(never | CPUID_1_ECX_VMX), "leaf 1 ECX without VMX");
 	r = ask(&with_vmx, 1, 0, CR4_OSXSAVE, 0);
 	is_u64(r.ecx, CPUID_1_ECX_OSXSAVE, "OSXSAVE comes from CR4 alone");
 	is_u64(ask(&with_vmx, 1, 0, 0, 0).ecx, 0, "a processor without VMX does not get it");

@@ -128,7 +128,7 @@ static bool is_mtrr(u32 index)
 
 static bool is_hidden(u32 index)
 {
-	return index == MSR_IA32_FEATURE_CONTROL ||
+	return index == MSR_IA32_FEATURE_CONTROL || index == MSR_IA32_MISC_ENABLE ||
 	       (index >= MSR_IA32_VMX_BASIC && index <= MSR_IA32_VMX_EXIT_CTLS2) ||
 	       (index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B);
 }
@@ -150,7 +150,8 @@ static void test_msr_bitmap(void)
 	for (u32 index = 0; index < MSR_BITMAP_RANGE_COUNT; index++) {
 		bool read = is_hidden(index);
 		bool write = read || is_mtrr(index) || index == MSR_IA32_APIC_BASE ||
-			     index == MSR_IA32_BIOS_UPDT_TRIG || is_loaded_rarely(index);
+			     index == MSR_IA32_BIOS_UPDT_TRIG || index == MSR_IA32_PEBS_ENABLE ||
+			     is_loaded_rarely(index);
 
 		wrong += bitmap_bit(bitmap, MSR_BITMAP_READ_LOW, index) != read;
 		wrong += bitmap_bit(bitmap, MSR_BITMAP_WRITE_LOW, index) != write;

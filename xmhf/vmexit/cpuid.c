@@ -14,6 +14,9 @@ static void features(const struct cpuid_policy *policy, u64 cr4, struct cpuid_re
 	if (!policy->vmx)
 		r->ecx &= ~CPUID_1_ECX_VMX;
 	r->ecx &= ~CPUID_1_ECX_SMX; /* L0 does not let L1 have GETSEC */
+	/* Nor the debug store: its records could be due in L0, at L1's addresses. */
+	r->ecx &= ~(CPUID_1_ECX_DTES64 | CPUID_1_ECX_DS_CPL);
+	r->edx &= ~CPUID_1_EDX_DS;
 	set_if(&r->ecx, CPUID_1_ECX_OSXSAVE, cr4 & CR4_OSXSAVE);
 }
 

@@ -41,6 +41,7 @@ void vmexit_init(struct vcpu *vcpu)
 	if (vcpu->step.active)
 		vmexit_mtf(vcpu);
 	apic_reset_by_init();
+	write_cr2(0);
 	vmcs01_set_init_state(vcpu, boot_cpu ? ACTIVITY_ACTIVE : ACTIVITY_WAIT_FOR_SIPI);
 	set_waits_for_sipi(vcpu, !boot_cpu);
 }

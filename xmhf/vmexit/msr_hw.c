@@ -24,6 +24,28 @@ static bool is_hidden(u32 index)
 	return index >= MSR_IA32_RTIT_OUTPUT_BASE && index <= MSR_IA32_RTIT_ADDR3_B;
 }
 
+/* CPUID has no debug store, and here are the bits that say the same. */
+#define NO_DEBUG_STORE (MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS)
+
+static bool read_misc_enable(u64 *value)
+{
+	if (!rdmsr_safe(MSR_IA32_MISC_ENABLE, value))
+		return false;
+	*value |= NO_DEBUG_STORE;
+	return true;
+}
+
+/* L0's page tables have the execute-disable bit: L1 cannot take it away from the processor. */
+static bool write_misc_enable(u64 value)
+{
+	u64 now;
+
+	return rdmsr_safe(MSR_IA32_MISC_ENABLE, &now) &&
+	       wrmsr_safe(MSR_IA32_MISC_ENABLE,
+			  (value & ~(NO_DEBUG_STORE | MISC_ENABLE_XD_DISABLE)) |
+				  (now & (NO_DEBUG_STORE | MISC_ENABLE_XD_DISABLE)));
+}
+
 /* The hypapp's say in an access that it asked for; HYPAPP_PASS if it did not. */
 static enum hypapp_result ask_hypapp(struct vcpu *vcpu, u32 index, bool write, u64 *value)
 {
@@ -55,6 +77,8 @@ bool l1_msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 	}
 	if (is_vmx_capability(index))
 		return nested_read_capability_msr(index, value);
+	if (index == MSR_IA32_MISC_ENABLE)
+		return read_misc_enable(value);
 	return !is_hidden(index) && rdmsr_safe(index, value);
 }
 
@@ -147,6 +171,10 @@ bool l1_msr_write(struct vcpu *vcpu, u32 index, u64 value)
 		return write_pat(vcpu, value);
 	if (index == MSR_IA32_FEATURE_CONTROL || is_vmx_capability(index) || is_hidden(index))
 		return false; /* locked, read-only, or not there */
+	if (index == MSR_IA32_MISC_ENABLE)
+		return write_misc_enable(value);
+	if (index == MSR_IA32_PEBS_ENABLE)
+		return !value && wrmsr_safe(index, 0); /* L1 has no debug store */
 	if (index == MSR_IA32_BIOS_UPDT_TRIG)
 		return true; /* SDM "Microcode Update Resources" lets a VMM ignore it */
 	if (index == MSR_IA32_APIC_BASE)

@@ -51,13 +51,19 @@ static u8 canonical_width(u8 of_cpuid)
 }
 
 /*
- * The architectural bits.  Which of the old ones exist shows when one is written; the newer two
- * have bits of CPUID, by which pending debug exceptions go too.
+ * The architectural bits that can be written; the newer two have bits of CPUID, by which pending
+ * debug exceptions go too.  Each alone does nothing for the length of two WRMSRs.
  */
-static u64 debugctl_of_cpuid(struct cpuid_result features)
+static u64 debugctl_valid(struct cpuid_result features)
 {
-	u64 valid = 0xffff;
+	u64 before, valid = FIELD(15, 0) & ~(u64)DEBUGCTL_RESERVED;
 
+	/* Bochs has the field of the VMCS and not the MSR. */
+	for (unsigned int bit = 0; bit < 16 && rdmsr_safe(MSR_IA32_DEBUGCTL, &before); bit++) {
+		if (!wrmsr_safe(MSR_IA32_DEBUGCTL, BIT(bit)))
+			valid &= ~BIT(bit);
+		wrmsr(MSR_IA32_DEBUGCTL, before);
+	}
 	if (!(features.ecx & CPUID_7_ECX_BUS_LOCK))
 		valid &= ~(u64)DEBUGCTL_BUS_LOCK_DETECT;
 	if (!(features.ebx & CPUID_7_EBX_RTM))
@@ -77,7 +83,7 @@ static void read_processor(struct vmx_caps *caps)
 		caps->efer_valid |= EFER_SCE;
 	if (extended.edx & CPUID_80000001_EDX_NX)
 		caps->efer_valid |= EFER_NXE;
-	caps->debugctl_valid = debugctl_of_cpuid(cpuid(7, 0));
+	caps->debugctl_valid = debugctl_valid(cpuid(7, 0));
 	if (rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &v)) {
 		struct cpuid_result perf = cpuid(0xa, 0);
 

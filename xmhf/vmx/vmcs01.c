@@ -119,6 +119,8 @@ void vmcs01_build_msr_bitmap(u8 *bitmap)
 	intercept(bitmap, MSR_IA32_APIC_BASE, MSR_IA32_APIC_BASE, false, true);
 	intercept(bitmap, MSR_IA32_FEATURE_CONTROL, MSR_IA32_FEATURE_CONTROL, true, true);
 	intercept(bitmap, MSR_IA32_BIOS_UPDT_TRIG, MSR_IA32_BIOS_UPDT_TRIG, false, true);
+	intercept(bitmap, MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, true, true);
+	intercept(bitmap, MSR_IA32_PEBS_ENABLE, MSR_IA32_PEBS_ENABLE, false, true);
 	/* Seen so that an exit of L2 need not write them again: vcpu->loaded_msr_written. */
 	intercept(bitmap, MSR_IA32_PAT, MSR_IA32_PAT, false, true);
 	intercept(bitmap, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, false, true);

@@ -121,7 +121,9 @@ enum exception_vector {
 #define PAGE_SIZE_1G GIB
 
 /* CPUID.1 */
+#define CPUID_1_ECX_DTES64     BIT32(2)
 #define CPUID_1_ECX_MONITOR    BIT32(3)
+#define CPUID_1_ECX_DS_CPL     BIT32(4)
 #define CPUID_1_ECX_VMX	       BIT32(5)
 #define CPUID_1_ECX_SMX	       BIT32(6)
 #define CPUID_1_ECX_PCID       BIT32(17)
@@ -132,6 +134,7 @@ enum exception_vector {
 #define CPUID_1_EDX_APIC       BIT32(9)
 #define CPUID_1_EDX_MTRR       BIT32(12)
 #define CPUID_1_EDX_PAT	       BIT32(16)
+#define CPUID_1_EDX_DS	       BIT32(21)
 /* CPUID.7.0 */
 #define CPUID_7_EBX_FSGSBASE  BIT32(0)
 #define CPUID_7_EBX_SMEP      BIT32(7)

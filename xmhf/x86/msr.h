@@ -24,9 +24,14 @@ enum msr {
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
 
+#define MISC_ENABLE_NO_BTS     BIT(11)
+#define MISC_ENABLE_NO_PEBS    BIT(12)
+#define MISC_ENABLE_XD_DISABLE BIT(34)
+
 #define DEBUGCTL_LBR		 BIT(0)
 #define DEBUGCTL_BTF		 BIT(1)
 #define DEBUGCTL_BUS_LOCK_DETECT BIT(2)
+#define DEBUGCTL_RESERVED	 FIELD(5, 3)
 #define DEBUGCTL_RTM		 BIT(15)
 
 /* IA32_S_CET and IA32_U_CET */

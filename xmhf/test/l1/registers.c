@@ -12,6 +12,10 @@
 #define MSR_MTRR_DEF_TYPE    0x2ffU
 #define MSR_APIC_BASE	     0x1bU
 #define MSR_BIOS_UPDT_TRIG   0x79U
+#define MSR_MISC_ENABLE	     0x1a0U
+#define MSR_PEBS_ENABLE	     0x3f1U
+#define NO_BTS_NO_PEBS	     0x1800ULL
+#define XD_DISABLE	     (1ULL << 34)
 #define SPARE_VECTOR	     0x61U
 #define PHYSMASK_VALID	     0x800U
 #define TYPE_UC		     0U
@@ -130,6 +134,24 @@ static void check_msrs(void)
 	   "a reserved bit of IA32_APIC_BASE takes #GP");
 }
 
+/* L1 has no debug store, and cannot disable the execute-disable bit; some models have not even the
+ * MSR. */
+static void check_misc_enable(void)
+{
+	u64 value, back;
+
+	ok(try_wrmsr(MSR_PEBS_ENABLE, 1) == VECTOR_GP, "IA32_PEBS_ENABLE cannot be set");
+	if (try_rdmsr(MSR_MISC_ENABLE, &value) == VECTOR_GP)
+		return;
+	ok((value & NO_BTS_NO_PEBS) == NO_BTS_NO_PEBS, "IA32_MISC_ENABLE says no BTS, no PEBS");
+	ok(!(value & XD_DISABLE), "IA32_MISC_ENABLE: execute-disable is not disabled");
+	try_wrmsr(MSR_MISC_ENABLE, value | XD_DISABLE);
+	ok(try_rdmsr(MSR_MISC_ENABLE, &back) == NO_TRAP && back == value, "nor by a write");
+	ok(try_wrmsr(MSR_MISC_ENABLE, value) == NO_TRAP &&
+		   try_rdmsr(MSR_MISC_ENABLE, &back) == NO_TRAP && back == value,
+	   "IA32_MISC_ENABLE can be written with its value");
+}
+
 static bool reads_back(u32 index, u64 value)
 {
 	u64 back;
@@ -217,6 +239,7 @@ void test_main(void)
 	check_cr4();
 	check_xcr0();
 	check_msrs();
+	check_misc_enable();
 	check_mtrrs();
 	check_real_mode();
 	check_vmx_instructions();
