@@ -41,7 +41,7 @@ help:
 	@echo 'make check-emu      boots in the emulators; check-emu-all: every model and size'
 	@echo 'make lhv-native     cases of our own L1 in the emulator; lhv-l0: those and the same on xmhf'
 	@echo 'make lhv-matrix     the same with 4 CPUs, with VMX features hidden, on older processors'
-	@echo 'make check-bisect   which VMX capability bits a VMware-shaped L1 needs, found by hiding them'
+	@echo 'make check-bisect   which VMX capability bits each persona of lhv needs, found by hiding them'
 	@echo 'make hostile        HOSTILE_OPS ($(HOSTILE_OPS)) random VMX operations of an L1 that attacks the hypervisor'
 	@echo 'make check-clients  real hypervisors as L1, natively and on xmhf, all of docs/clients.md; half an hour'
 	@echo 'make bench          ticks of boot, of intercepted instructions and of nested VMX, against golden values'
@@ -126,7 +126,7 @@ lhv-matrix: all
 	$(Q)scripts/check-lhv --matrix
 
 check-bisect: all
-	$(Q)scripts/bisect-personas vmware --check --fresh
+	$(Q)scripts/bisect-personas --check --fresh
 
 bench: all $(COUNTING)
 	$(Q)scripts/bench
