@@ -90,10 +90,17 @@ static void entry(unsigned int ept)
 	check_marks(l2_read_si32, false, "loaded by the entry");
 }
 
+/* Without the true controls "CR3-load exiting" is always 1. */
+static bool l2_loads_cr3(void)
+{
+	return case_requires(vm_allows_0(VMX_WORD_PROC1, PROC1_CR3_LOAD_EXITING),
+			     "CR3-load exiting is always 1");
+}
+
 /* After an exit with EPT the VMCS has the PDPTEs that L2 had. */
 static void saved(void)
 {
-	if (!prepare(1, IN_ORDER))
+	if (!l2_loads_cr3() || !prepare(1, IN_ORDER))
 		return;
 	vm_self()->regs.rbx = (uptr)tables + REVERSED;
 	vm_self()->regs.rsi = MARK_OFFSET;
@@ -105,7 +112,7 @@ static void saved(void)
 
 static void mov_to_cr3(unsigned int ept)
 {
-	if (!prepare(ept, IN_ORDER))
+	if (!l2_loads_cr3() || !prepare(ept, IN_ORDER))
 		return;
 	vm_self()->regs.rbx = (uptr)tables + REVERSED;
 	check_marks(l2_cr3_read_si32, true, "loaded by MOV to CR3");
@@ -153,7 +160,7 @@ static void reserved_bits(unsigned int ept)
 	const u64 bits[] = { BIT(1), BIT(2), BIT(5), BIT(8), BIT(63), BIT(facts.physical_bits) };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
-		if (!prepare(ept, IN_ORDER))
+		if (!l2_loads_cr3() || !prepare(ept, IN_ORDER))
 			return;
 		case_step("0x%llx", bits[i]);
 		pdpt(REVERSED)[2] |= bits[i];
