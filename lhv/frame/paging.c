@@ -18,6 +18,7 @@ static u32 *narrow_directory;
 static uptr l1_cr3;
 static u64 *l2_pml4, *l2_pae;
 static u32 *l2_plain;
+static u64 *l2_directories;
 
 /* Four page directories that map 4 GiB by 2 MiB pages. */
 static u64 *build_directories(void)
@@ -39,13 +40,23 @@ static u64 *build_long(u64 *pd)
 	return pml4;
 }
 
+static void fill_pae(u64 *pdpt, const u64 *pd)
+{
+	for (unsigned int i = 0; i < 4; i++)
+		pdpt[i] = (uptr)(pd + i * ENTRIES) | PTE_P;
+}
+
 static u64 *build_pae(u64 *pd)
 {
 	u64 *pdpt = page_alloc(1);
 
-	for (unsigned int i = 0; i < 4; i++)
-		pdpt[i] = (uptr)(pd + i * ENTRIES) | PTE_P;
+	fill_pae(pdpt, pd);
 	return pdpt;
+}
+
+void l2_pdptes_repair(void)
+{
+	fill_pae(l2_pae, l2_directories);
 }
 
 static u32 *build_plain(void)
@@ -92,6 +103,7 @@ void paging_init(enum paging_mode mode)
 	u64 *pd = build_directories();
 
 	mode_used = IS_64BIT ? PAGING_LONG : mode;
+	l2_directories = pd;
 	l2_pml4 = build_long(pd);
 	l2_pae = build_pae(pd);
 	l2_plain = build_plain();

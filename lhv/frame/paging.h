@@ -47,3 +47,7 @@ u64 l2_cr3_plain(void);
 
 /** The four PDPTEs at l2_cr3_pae(). */
 const u64 *l2_pdptes(void);
+
+/** Writes them again: an L2 that took them for a PML4 has left accessed flags, which are reserved
+ * in PDPTEs. */
+void l2_pdptes_repair(void);

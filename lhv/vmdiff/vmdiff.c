@@ -8,6 +8,7 @@
 #include "lhv/frame/console.h"
 #include "lhv/frame/interrupt.h"
 #include "lhv/frame/machine.h"
+#include "lhv/frame/paging.h"
 #include "lhv/frame/watchdog.h"
 #include "lhv/vm/ept.h"
 #include "lhv/vm/host_state.h"
@@ -78,6 +79,7 @@ static void prepare(void)
 	struct l2_registers *r = &vm_self()->regs;
 	const struct vmdiff_case *c = &run.c;
 
+	l2_pdptes_repair();
 	vm_reset(c->mode);
 	memset(r, 0, sizeof(*r));
 	r->rbx = 0x1000;
