@@ -180,22 +180,26 @@ static void situation(unsigned int row)
 	cpu->count_only_nmi = false;
 }
 
-/* Two NMIs while L1 blocks them: the second one is lost. */
-static void two_while_blocked(void)
+/* L1 counts NMIs, and blocks them as an exit of L2 left it. */
+static void block_nmis(void)
 {
-	struct cpu *cpu = cpu_self();
-
 	disable_interrupts();
-	cpu->count_only_nmi = true;
+	cpu_self()->count_only_nmi = true;
 	interrupt_take_count(VECTOR_NMI);
 	vm_set(VMCS_guest_interruptibility_state, BLOCKING_BY_NMI);
 	vm_control(VMX_WORD_PIN, 0, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
 	check_exit(vm_run(l2_nops), EXIT_REASON_VMCALL, "leaves NMIs blocked in L1");
+}
+
+/* Two NMIs while L1 blocks them: the second one is lost. */
+static void two_while_blocked(void)
+{
+	block_nmis();
 	apic_send_self(ICR_NMI);
 	apic_send_self(ICR_NMI);
 	check_eq(0, interrupt_take_count(VECTOR_NMI), "held");
 	check_eq(1, nmis_for_l1(), "one after IRET");
-	cpu->count_only_nmi = false;
+	cpu_self()->count_only_nmi = false;
 }
 
 /* L1 sends itself an NMI: its own handler takes it, VMX operation or not. */
@@ -223,14 +227,7 @@ static void failed_entry(unsigned int row)
 {
 	static struct vmx_msr_entry refused[1]
 		__attribute__((aligned(16))) = { { MSR_IA32_FS_BASE, 0, 0 } };
-	struct cpu *cpu = cpu_self();
-
-	disable_interrupts();
-	cpu->count_only_nmi = true;
-	interrupt_take_count(VECTOR_NMI);
-	vm_set(VMCS_guest_interruptibility_state, BLOCKING_BY_NMI);
-	vm_control(VMX_WORD_PIN, 0, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
-	check_exit(vm_run(l2_nops), EXIT_REASON_VMCALL, "leaves NMIs blocked in L1");
+	block_nmis();
 	vm_set(VMCS_guest_interruptibility_state, 0);
 	if (row == 0) {
 		vm_set(VMCS_guest_rflags, 0);
@@ -243,7 +240,7 @@ static void failed_entry(unsigned int row)
 	apic_send_self(ICR_NMI);
 	check_eq(0, interrupt_take_count(VECTOR_NMI), "still blocked");
 	check_eq(1, nmis_for_l1(), "one after IRET");
-	cpu->count_only_nmi = false;
+	cpu_self()->count_only_nmi = false;
 }
 
 static const char *failed_entry_name(unsigned int row)
